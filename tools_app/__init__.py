@@ -1,0 +1,1 @@
+"""What people and programs see: pages, API and the services they share."""

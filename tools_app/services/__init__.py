@@ -1,0 +1,1 @@
+"""Use cases shared by pages and API: plain functions that return frozen view models."""

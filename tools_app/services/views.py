@@ -1,0 +1,360 @@
+"""View models: what services hand to pages and API, and all that a page needs to draw itself.
+
+Views carry values and codes, never interface text: the reader's language turns a code into words
+(`tools_app.i18n`), so one cached view serves every language. A value that is not known is `None`; a page then
+says so and shows no zero and no guess. Every figure carries `records_query`, the query string of `/records`
+that lists the records it was computed from ("" when the figure is not made of records).
+Instants are aware UTC datetimes, money is in units of `currency`, shares are percentages 0..100.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Literal
+
+Unit = Literal["count", "percent", "hours", "days", "money"]
+Better = Literal["up", "down", "neutral"]
+ChartKind = Literal["line", "bar", "stacked", "hbar"]
+XKind = Literal["day", "week", "month", "category"]
+ConnectorState = Literal["ok", "syncing", "late", "failing", "never"]
+RunStatus = Literal["queued", "running", "succeeded", "partial", "failed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """Who is asking. `account_scope_id` bounds everything this session may read."""
+
+    session_id: str
+    user: str
+    csrf_token: str
+    account_scope_id: str
+    active_project_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectOption:
+    """One entry of the project sidebar. `is_unassigned` marks the project of records that no rule took."""
+
+    id: str
+    slug: str
+    name: str
+    client: str = ""
+    is_unassigned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number with the records behind it. `value` is None when it is not known."""
+
+    value: float | None
+    unit: Unit = "count"
+    currency: str = ""
+    records_query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TileView:
+    """A highlight. `key` names its texts (`tile.<key>.title`, `.note`); `previous` is the same figure one period
+    earlier (None: not compared), `better` says which direction is good news. `page` is where the tile leads
+    when that is not its list of records."""
+
+    key: str
+    figure: Figure
+    previous: float | None = None
+    better: Better = "neutral"
+    trend: tuple[float, ...] = ()
+    page: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PointView:
+    """One mark of a chart. `x` is an ISO date (the first day of a week or month) or a category's label."""
+
+    x: str
+    value: float | None
+    records_query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesView:
+    """One series. Its name is `label` when it comes from data, else the text `chart.<chart>.<key>`."""
+
+    key: str
+    points: tuple[PointView, ...]
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChartView:
+    """One chart, one question (`chart.<key>.title`). All series share the same `x` values in the same order.
+    Without data `series` is empty and the text `chart.<key>.empty` says what to do."""
+
+    key: str
+    kind: ChartKind
+    x_kind: XKind
+    series: tuple[SeriesView, ...]
+    unit: Unit = "count"
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRow:
+    """One line of the per-project table; money is in the base currency of the scope."""
+
+    slug: str
+    name: str
+    client: str
+    messages_7d: Figure
+    waiting: Figure
+    reply_hours: Figure
+    open_issues: Figure
+    overdue_issues: Figure
+    open_deals: Figure
+    pipeline: Figure
+    last_activity_at: datetime | None = None
+    is_unassigned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTrust:
+    """How far one connector's copy can be trusted. `completeness_pct` is None until it has been measured."""
+
+    connector: str
+    state: ConnectorState
+    last_success_at: datetime | None
+    rows: int
+    completeness_pct: float | None = None
+    measured_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrustView:
+    """The trust bar: the oldest success among the sources, each source, what failed and is not resolved."""
+
+    updated_at: datetime | None
+    sources: tuple[SourceTrust, ...]
+    error_count: int
+    completeness_pct: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ControlTowerView:
+    """The dashboard of one project or of all projects of the scope."""
+
+    tiles: tuple[TileView, ...]
+    trust: TrustView
+    charts: tuple[ChartView, ...]
+    projects: tuple[ProjectRow, ...]
+    base_currency: str
+    generated_at: datetime
+    # Amounts that no exchange rate covers stay out of the totals and are shown beside them.
+    unconverted: tuple[Figure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRow:
+    """One stream of a connector: live rows of the local copy, errors not resolved, when it last moved."""
+
+    stream: str
+    rows: int
+    errors: int
+    synced_at: datetime | None
+    records_query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """Where a running job stands. `eta_s` is None while nobody can know."""
+
+    run_id: str
+    stream: str = ""
+    page: int = 0
+    rows: int = 0
+    eta_s: float | None = None
+    status: RunStatus = "running"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorCard:
+    """One vendor connection. `error_code` names the last failure (`connector_error.<code>`)."""
+
+    connection_id: str
+    connector: str
+    origin: str
+    state: ConnectorState
+    last_success_at: datetime | None
+    next_run_at: datetime | None
+    streams: tuple[StreamRow, ...]
+    error_count: int
+    error_code: str = ""
+    error_at: datetime | None = None
+    running: RunProgress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One finished or running job. Counts are rows (sync) or chunks (indexing)."""
+
+    run_id: str
+    job: str
+    subject: str
+    status: RunStatus
+    started_at: datetime | None
+    duration_s: float | None
+    fetched: int = 0
+    written: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    failed: int = 0
+    requested_by: str = ""
+    error_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexCoverage:
+    """How much can be found: by words (`chunks`) and by meaning (`embedded` of `chunks`)."""
+
+    chunks: int
+    embedded: int
+    pending: int
+    failed: int
+    model_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """One queue: jobs that wait, and workers that listen."""
+
+    name: str
+    waiting: int
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobsView:
+    """The jobs and connectors page. `queue_online` is False when the queue cannot be reached."""
+
+    connectors: tuple[ConnectorCard, ...]
+    runs: tuple[RunRow, ...]
+    coverage: IndexCoverage
+    queues: tuple[QueueRow, ...]
+    queue_online: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRow:
+    """One vendor record in a drill-down list. `status` is the vendor's own word for the record's state."""
+
+    id: str
+    source_type: str
+    project_slug: str
+    project_name: str
+    title: str
+    snippet: str
+    author: str
+    status: str
+    occurred_at: datetime | None
+    url: str
+    due_on: date | None = None
+    amount: float | None = None
+    currency: str = ""
+    # The record's own contribution when the figure is a sum, a mean or a median (hours of a reply, days late).
+    value: float | None = None
+    unit: Unit = "count"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsView:
+    """The records behind one number. `set_code` names the set (`records.<set_code>.title`), `params` narrow it
+    (week, project, stage …), `figure` is the number itself, computed from exactly these records."""
+
+    set_code: str
+    params: dict[str, str]
+    figure: Figure
+    total: int
+    items: tuple[RecordRow, ...]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSentence:
+    """One sentence of an answer and the numbers of the citations that support it."""
+
+    text: str
+    citations: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScorePart:
+    """One named part of a score, 0..100 (`score.<code>`)."""
+
+    code: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceCard:
+    """One evidence record. `n` is its citation number, 0 when the answer does not cite it."""
+
+    id: str
+    n: int
+    source_type: str
+    project_name: str
+    title: str
+    snippet: str
+    author: str
+    created_at: datetime | None
+    url: str
+    score: float
+    quote: str = ""
+    parts: tuple[ScorePart, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCount:
+    """How many evidence records came from one filter group (messages, issues, deals)."""
+
+    source: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """An answer, or an honest refusal: then `answerable` is False and `code` names why (`refusal.<code>`).
+    `completeness_pct` is None where completeness has not been measured."""
+
+    query_run_id: str
+    query: str
+    answerable: bool
+    sentences: tuple[AnswerSentence, ...]
+    evidence: tuple[EvidenceCard, ...]
+    stats: tuple[SourceCount, ...]
+    quality_score: float
+    quality_parts: tuple[ScorePart, ...]
+    mode: str
+    took_ms: int
+    cached: bool = False
+    code: str = ""
+    params: dict[str, str] = field(default_factory=dict)
+    completeness_pct: float | None = None
+    rating: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecentQuery:
+    """One earlier question of this scope."""
+
+    query_run_id: str
+    text: str
+    asked_at: datetime
+    answerable: bool
+    project: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestedQuestion:
+    """A question worth asking here: a text of the catalogue (`suggest.<code>`) with names from the data."""
+
+    code: str
+    params: dict[str, str] = field(default_factory=dict)
