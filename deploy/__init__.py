@@ -1,0 +1,1 @@
+"""Starting, stopping and shipping the product: `make up`, `make down`, `make reset`."""

@@ -1,0 +1,92 @@
+"""Events that a process tells the others after it committed: a capped Redis Stream, announced on pub/sub.
+
+The stream makes a reader resumable by id; the announcement makes it prompt. Nothing here is the truth: a reader that
+missed events reads the database again.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from redis.exceptions import RedisError
+
+from models.infra.logging import get_logger
+from models.infra.redis import events_redis, events_redis_async
+
+STREAM = "ct:events"
+CHANNEL = "ct:announce"
+MAX_EVENTS = 2_000
+_IDLE_S = 15.0
+_BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event: its stream id, its kind (`job_progress`, `job_completed`, …) and its payload."""
+
+    id: str
+    kind: str
+    payload: Mapping[str, Any]
+
+
+def publish(kind: str, payload: Mapping[str, Any]) -> str:
+    """Append an event and announce it; returns its id. Call it after commit.
+
+    Returns an empty string, and logs, when Redis is away: the work that is reported was done all the same.
+    """
+    body = json.dumps(payload, default=str, ensure_ascii=False, separators=(",", ":"))
+    try:
+        client = events_redis()
+        event_id = cast("str", client.xadd(STREAM, {"kind": kind, "payload": body}, maxlen=MAX_EVENTS))
+        client.publish(CHANNEL, event_id)
+    except RedisError as error:
+        log.warning("event not published", kind=kind, error=str(error))
+        return ""
+    return event_id
+
+
+def read_after(last_id: str | None, limit: int = 100) -> list[Event]:
+    """At most `limit` events after `last_id` (None: from the oldest kept), oldest first. Raises RedisError."""
+    start = f"({last_id}" if last_id else "-"
+    return _parse(cast("list[Any]", events_redis().xrange(STREAM, start, "+", count=limit)))
+
+
+async def stream(last_id: str | None = None) -> AsyncIterator[Event]:
+    """Events as they come, after `last_id` or, without it, from now on. Reconnects by itself; ends by cancellation."""
+    client = events_redis_async()
+    position = last_id
+    failures = 0
+    while True:
+        pubsub = client.pubsub(ignore_subscribe_messages=True)  # pyright: ignore[reportUnknownMemberType]
+        try:
+            await pubsub.subscribe(CHANNEL)  # pyright: ignore[reportUnknownMemberType]
+            if position is None:
+                position = await _newest_id(client)
+            failures = 0
+            while True:
+                # Read first: what came between two announcements, or before the first, is in the stream.
+                batch = _parse(await client.xrange(STREAM, f"({position}", "+", count=100))
+                for event in batch:
+                    position = event.id
+                    yield event
+                if not batch:
+                    await pubsub.get_message(timeout=_IDLE_S)  # pyright: ignore[reportUnknownMemberType]
+        except (RedisError, OSError) as error:
+            log.warning("event stream interrupted", error=str(error))
+            await asyncio.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)])
+            failures += 1
+        finally:
+            await pubsub.aclose()  # pyright: ignore[reportUnknownMemberType]
+
+
+async def _newest_id(client: Any) -> str:
+    newest = _parse(await client.xrevrange(STREAM, "+", "-", count=1))
+    return newest[0].id if newest else "0-0"
+
+
+def _parse(entries: list[Any]) -> list[Event]:
+    return [Event(str(entry), fields["kind"], json.loads(fields["payload"])) for entry, fields in entries]

@@ -1,0 +1,108 @@
+"""Structured logs: one JSON line an event on stderr, with `time`, `level`, `msg`, `pid`, `service`, `request_id`.
+
+Values under names that look like secrets are masked here, so that no caller has to remember it.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
+from typing import Any, cast
+
+import orjson
+import structlog
+
+from models.infra.settings import get_settings
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+_SECRET_PARTS = (
+    "password",
+    "token",
+    "secret",
+    "authorization",
+    "api_key",
+    "cookie",
+    "credentials",
+    "database_url",
+)
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+# Chatty libraries: their info lines say what our own lines say already.
+_QUIET = ("httpx", "httpcore", "rq_scheduler", "asyncio", "urllib3", "llama_index")
+
+
+def configure_logging(service: str) -> None:
+    """Send this process's logs, ours and libraries', as JSON lines to stderr. `service` is web, worker, scheduler …"""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        _add_process(service),
+        structlog.processors.format_exc_info,
+        structlog.processors.EventRenamer("msg"),
+        mask_secrets,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(serializer=_to_json),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(_LEVELS[get_settings().log_level])
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger that takes an event and key-value pairs: `log.info("sync finished", rows=12)`."""
+    return cast("structlog.stdlib.BoundLogger", structlog.stdlib.get_logger(name))
+
+
+def mask_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """structlog processor: replaces values whose key looks like a secret, at any depth."""
+    return cast("MutableMapping[str, Any]", _masked(event))
+
+
+def _masked(value: Any, key: str = "") -> Any:
+    if (
+        key
+        and any(part in key.lower() for part in _SECRET_PARTS)
+        and isinstance(value, str | bytes)
+        and value
+    ):
+        return "***"
+    if isinstance(value, Mapping):
+        items = cast("Mapping[Any, Any]", value).items()
+        return {inner: _masked(held, str(inner)) for inner, held in items}
+    if isinstance(value, list | tuple):
+        return [_masked(held, key) for held in cast("list[Any]", value)]
+    return value
+
+
+def _add_process(service: str) -> Any:
+    def add(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["service"] = service
+        event["pid"] = os.getpid()
+        if current := request_id.get():
+            event.setdefault("request_id", current)
+        return event
+
+    return add
+
+
+def _to_json(value: Any, default: Any = str, **_options: Any) -> str:
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()

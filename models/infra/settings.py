@@ -1,0 +1,205 @@
+"""All configuration of every process, read once from the environment (and `.env`), typed and commented.
+
+This is the only module that touches `os.environ`. Each field is documented in `docs/configuration.md` and listed in
+`.env.example`; a test keeps the three complete.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+AppEnv = Literal["demo", "development", "production", "test"]
+
+
+class Settings(BaseSettings):
+    """The one settings class. Environment names are the field names in upper case."""
+
+    model_config = SettingsConfigDict(
+        env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, frozen=True
+    )
+
+    # --- the process -------------------------------------------------------------------------------------------
+    # `production` refuses to start without credentials; `demo` is what `make up` runs; `test` reads no `.env`.
+    app_env: AppEnv = "development"
+    # The address the web server binds to. Loopback by default: a proxy or a container decides what is public.
+    host: str = "127.0.0.1"
+    # UI, websocket and API share this port.
+    port: int = Field(default=3000, ge=1, le=65535)
+    # Embedded servers, the demo's keys and the sandbox state live here.
+    data_dir: Path = Path(".data")
+    # What browsers call the application; links in texts and the websocket's allowed origin come from it.
+    public_url: str = ""
+    # Lowest level that is logged: debug, info, warning, error.
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    # Language of a visitor who has not chosen one.
+    default_locale: Literal["en", "ru"] = "en"
+
+    # --- databases ---------------------------------------------------------------------------------------------
+    # PostgreSQL with pgvector and pg_trgm. Empty with `make up`: the embedded server is used.
+    database_url: str = ""
+    # Queue and events: must not evict (`noeviction`) and should persist (AOF).
+    redis_url: str = ""
+    # Cache: bounded memory, LRU eviction, safe to lose.
+    cache_redis_url: str = ""
+    # Connections of one process, and the threads that use them.
+    db_pool_size: int = Field(default=8, ge=1, le=100)
+    # A statement running longer is cancelled by the server, in milliseconds.
+    db_statement_timeout_ms: int = Field(default=15_000, ge=100)
+
+    # --- access ------------------------------------------------------------------------------------------------
+    # `name:bcrypt-hash`, or the two fields below it.
+    auth_credentials: SecretStr = SecretStr("")
+    # Login name, when AUTH_CREDENTIALS is not used.
+    auth_username: str = ""
+    # bcrypt hash of the password, when AUTH_CREDENTIALS is not used.
+    auth_password_hash: SecretStr = SecretStr("")
+    # Password of the demo user instead of a generated one; refused in production.
+    demo_password: SecretStr = SecretStr("")
+    # Fernet keys, comma separated; the first encrypts, all decrypt (rotation).
+    secret_keys: SecretStr = SecretStr("")
+    # Networks whose X-Forwarded-For is believed, comma separated (`127.0.0.1/32,10.0.0.0/8`).
+    trusted_proxies: str = ""
+    # Bearer token that opens /metrics to callers outside loopback and private networks.
+    metrics_token: SecretStr = SecretStr("")
+    # Secure flag of the session cookie; `auto` sets it when PUBLIC_URL is https.
+    cookie_secure: Literal["auto", "always", "never"] = "auto"
+
+    # --- models ------------------------------------------------------------------------------------------------
+    # `local` needs no network; `openai` is any OpenAI-compatible endpoint.
+    embedding_provider: Literal["local", "openai"] = "local"
+    # Base URL of the embedding endpoint (`openai` only).
+    embedding_base_url: str = ""
+    # Its key.
+    embedding_api_key: SecretStr = SecretStr("")
+    # Its model name.
+    embedding_model: str = ""
+    # Length of its vectors; a mismatch with stored vectors is an error, never a silent mix.
+    embedding_dimension: int = Field(default=384, ge=1, le=4000)
+    # OpenAI-compatible chat endpoint that writes answers; empty means extractive answers.
+    llm_base_url: str = ""
+    # Its key.
+    llm_api_key: SecretStr = SecretStr("")
+    # Its model name.
+    llm_model: str = ""
+    # An answer that takes longer falls back to the extractive one, in seconds.
+    llm_timeout_s: float = Field(default=20.0, gt=0)
+
+    # --- connectors --------------------------------------------------------------------------------------------
+    # Timeout of one vendor request, in seconds.
+    http_timeout_s: float = Field(default=7.0, gt=0)
+    # Pages of one stream fetched at the same time.
+    connector_page_parallelism: int = Field(default=4, ge=1, le=16)
+    # Below this completeness a source raises an alert, in percent.
+    connector_reconciliation_min_completeness_pct: float = Field(default=95.0, ge=0, le=100)
+
+    # --- sandbox -----------------------------------------------------------------------------------------------
+    # First of the three ports of the local vendor servers.
+    sandbox_port_base: int = Field(default=3101, ge=1, le=65533)
+    # The demo world moves one step every so many seconds; 0 stops it.
+    sandbox_tick_s: int = Field(default=300, ge=0)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks_parse(cls, value: str) -> str:
+        for part in _split(value):
+            ip_network(part, strict=False)
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _no_trailing_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _production_is_locked(self) -> Self:
+        if self.app_env == "production":
+            if not self.credentials():
+                raise ValueError(
+                    "APP_ENV=production needs AUTH_CREDENTIALS=name:bcrypt-hash (or AUTH_USERNAME and AUTH_PASSWORD_HASH); "
+                    "there are no default credentials"
+                )
+            if self.demo_password.get_secret_value():
+                raise ValueError("DEMO_PASSWORD is for the demo; APP_ENV=production refuses it")
+            if not self.secret_keys.get_secret_value():
+                raise ValueError("APP_ENV=production needs SECRET_KEYS to encrypt vendor tokens")
+        return self
+
+    def credentials(self) -> tuple[str, str] | None:
+        """Login name and bcrypt hash, or None when nothing is configured. AUTH_CREDENTIALS wins."""
+        joined = self.auth_credentials.get_secret_value()
+        if joined:
+            name, _, hashed = joined.partition(":")
+            if not name or not hashed.startswith("$2"):
+                raise ValueError("AUTH_CREDENTIALS must read name:bcrypt-hash")
+            return name, hashed
+        hashed = self.auth_password_hash.get_secret_value()
+        return (self.auth_username, hashed) if self.auth_username and hashed else None
+
+    def origin(self) -> str:
+        """The URL browsers use, without a trailing slash."""
+        return self.public_url or f"http://127.0.0.1:{self.port}"
+
+    def cookie_is_secure(self) -> bool:
+        """Whether the session cookie carries `Secure`."""
+        return self.cookie_secure == "always" or (
+            self.cookie_secure == "auto" and self.origin().startswith("https:")
+        )
+
+    def trusted_networks(self) -> list[str]:
+        """Networks of TRUSTED_PROXIES, one string each."""
+        return _split(self.trusted_proxies)
+
+
+_override: Settings | None = None
+
+
+def get_settings() -> Settings:
+    """The settings of this process, read once; `override_settings` replaces them in tests."""
+    return _override if _override is not None else _load()
+
+
+@contextmanager
+def override_settings(**changes: Any) -> Iterator[Settings]:
+    """Use the current settings with `changes` (field names) until the block ends. For tests, in all threads."""
+    global _override
+    before = _override
+    # `model_validate` instead of `model_copy`: a wrong value must fail in a test as it does at start.
+    _override = _without_environment({**get_settings().model_dump(), **changes})
+    try:
+        yield _override
+    finally:
+        _override = before
+
+
+def reload_settings() -> Settings:
+    """Read the environment again, after a parent process or a test changed it."""
+    _load.cache_clear()
+    return get_settings()
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """This process's environment with `changes`: what a child process is started with (secrets never by argv)."""
+    return {**os.environ, **changes}
+
+
+@lru_cache(maxsize=1)
+def _load() -> Settings:
+    # A developer's `.env` must not leak a real database into a test run.
+    env_file = None if os.environ.get("APP_ENV") == "test" else ".env"
+    return Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue]  # constructor argument of pydantic-settings
+
+
+def _without_environment(values: dict[str, Any]) -> Settings:
+    # Explicit values beat the environment in pydantic-settings, so a full dump leaves nothing to be read.
+    return Settings(_env_file=None, **values)  # pyright: ignore[reportCallIssue]
+
+
+def _split(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",") if part.strip()]
