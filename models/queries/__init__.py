@@ -1,0 +1,1 @@
+"""SQL, one module a domain: plain functions, session first, scope second. They may flush, never commit."""

@@ -1,0 +1,107 @@
+"""Reliability tables: watermarks, connector state, the error queue, reconciliation figures."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, PrimaryKeyConstraint, Text, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from models.tables.base import connection_key, id_field, json_field, scope_key, time_field
+
+
+class SyncWatermark(SQLModel, table=True):
+    """The committed cursor of one stream; it moves in the transaction that writes the rows."""
+
+    __tablename__: ClassVar[Any] = "sync_watermarks"
+    __table_args__ = (
+        PrimaryKeyConstraint("connection_id", "stream"),
+        connection_key("sync_watermarks"),
+    )
+
+    connection_id: UUID
+    account_scope_id: UUID
+    stream: str
+    committed: dict[str, Any] = json_field()
+    updated_at: dt.datetime = time_field(required=True)
+
+
+class ConnectorSyncState(SQLModel, table=True):
+    """What the last runs of a connection came to."""
+
+    __tablename__: ClassVar[Any] = "connector_sync_state"
+    __table_args__ = (
+        PrimaryKeyConstraint("connection_id"),
+        connection_key("connector_sync_state"),
+        CheckConstraint("status in ('never', 'running', 'ok', 'degraded', 'failed')", name="ck_sync_state_status"),
+    )
+
+    connection_id: UUID
+    account_scope_id: UUID
+    status: str = Field(default="never")
+    last_started_at: dt.datetime | None = time_field()
+    last_success_at: dt.datetime | None = time_field()
+    last_error_at: dt.datetime | None = time_field()
+    last_error_kind: str | None = None
+    last_error_message: str | None = None
+    last_duration_s: float | None = None
+    counts: dict[str, Any] = json_field()
+
+
+class ConnectorError(SQLModel, table=True):
+    """One failed unit of work in the retry queue. ``project_id`` is null until the record can be routed."""
+
+    __tablename__: ClassVar[Any] = "connector_errors"
+    __table_args__ = (
+        scope_key("connector_errors"),
+        connection_key("connector_errors"),
+        UniqueConstraint("connection_id", "stream", "unit", name="uq_connector_errors_unit"),
+        CheckConstraint(
+            "status in ('pending', 'retrying', 'resolved', 'dead_letter')", name="ck_connector_errors_status"
+        ),
+        Index("ix_connector_errors_project", "project_id", "status", "error_kind"),
+        Index("ix_connector_errors_due", "status", "next_retry_at"),
+    )
+
+    id: UUID = id_field()
+    account_scope_id: UUID
+    project_id: UUID | None = None
+    connection_id: UUID
+    stream: str
+    unit: str = Field(description="The vendor id of a bad record, or the name of a failed page")
+    error_kind: str
+    message: str = Field(sa_type=Text)
+    payload: dict[str, Any] = json_field()
+    status: str = Field(default="pending")
+    attempt: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    next_retry_at: dt.datetime | None = time_field()
+    created_at: dt.datetime = time_field(required=True)
+    updated_at: dt.datetime = time_field(required=True)
+
+
+class ReconciliationMetric(SQLModel, table=True):
+    """One comparison of the local copy of a stream with the vendor."""
+
+    __tablename__: ClassVar[Any] = "sync_reconciliation_metrics"
+    __table_args__ = (
+        connection_key("sync_reconciliation_metrics"),
+        Index("ix_reconciliation_stream", "connection_id", "stream", "measured_at"),
+        CheckConstraint("method in ('ids', 'counts', 'unknown')", name="ck_reconciliation_method"),
+    )
+
+    id: UUID = id_field()
+    account_scope_id: UUID
+    project_id: UUID | None = None
+    connection_id: UUID
+    stream: str
+    method: str
+    vendor_count: int | None = None
+    local_count: int
+    missing: int | None = None
+    extra: int | None = None
+    stale: int | None = None
+    duplicates: int | None = None
+    completeness_pct: float | None = Field(default=None, description="0..100; null when the vendor was unreachable")
+    measured_at: dt.datetime = time_field(required=True)
