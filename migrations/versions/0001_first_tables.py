@@ -114,6 +114,14 @@ def upgrade() -> None:
         "ix_audit_events_scope_created", "audit_events", ["account_scope_id", "created_at"], unique=False
     )
     op.create_table(
+        "index_watermarks",
+        sa.Column("account_scope_id", sa.Uuid(), nullable=False),
+        sa.Column("source", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("synced_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["account_scope_id"], ["account_scopes.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("account_scope_id", "source"),
+    )
+    op.create_table(
         "job_runs",
         sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False),
         sa.Column("job", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -650,9 +658,14 @@ def upgrade() -> None:
         sa.Column("connection_id", sa.Uuid(), nullable=False),
         sa.Column("chunk_key", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("source_group", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("kind", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("thread_id", sa.Uuid(), nullable=False),
+        sa.Column("part", sa.Integer(), nullable=False),
         sa.Column("title", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("header", sa.Text(), nullable=False),
+        sa.Column("context", sa.Text(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("author", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("lang", sqlmodel.sql.sqltypes.AutoString(length=2), nullable=False),
         sa.Column("content_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("source_time", sa.DateTime(timezone=True), nullable=True),
@@ -666,10 +679,13 @@ def upgrade() -> None:
             "tsv",
             postgresql.TSVECTOR(),
             sa.Computed(
-                "setweight(to_tsvector('russian', title || ' ' || header), 'B') || setweight(to_tsvector('russian', body), 'A')",
+                "setweight(to_tsvector('russian', body), 'A') || setweight(to_tsvector('russian', title), 'B') || setweight(to_tsvector('russian', header), 'C') || setweight(to_tsvector('russian', context), 'D')",
                 persisted=True,
             ),
             nullable=True,
+        ),
+        sa.CheckConstraint(
+            "kind in ('message', 'issue', 'comment', 'deal', 'note', 'company')", name="ck_rag_chunks_kind"
         ),
         sa.CheckConstraint("source_group in ('messages', 'issues', 'deals')", name="ck_rag_chunks_group"),
         sa.CheckConstraint(
@@ -703,6 +719,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_rag_chunks_scope_created", "rag_chunks", ["account_scope_id", "created_at"], unique=False
     )
+    op.create_index("ix_rag_chunks_thread", "rag_chunks", ["thread_id"], unique=False)
     op.create_index("ix_rag_chunks_tsv", "rag_chunks", ["tsv"], unique=False, postgresql_using="gin")
     op.create_table(
         "sessions",
@@ -1132,12 +1149,14 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("chunk_id", "model_key"),
     )
+    op.create_index("ix_rag_embeddings_hash", "rag_embeddings", ["model_key", "content_hash"], unique=False)
     op.create_index(
         "ix_rag_embeddings_hnsw_e5_small",
         "rag_embeddings",
-        [sa.literal_column("(embedding::halfvec(384)) halfvec_cosine_ops")],
+        [sa.literal_column("(embedding::halfvec(384))").label("e5_small")],
         unique=False,
         postgresql_using="hnsw",
+        postgresql_ops={"e5_small": "halfvec_cosine_ops"},
         postgresql_where=sa.text("model_key = 'e5-small-centred'"),
     )
     op.create_index("ix_rag_embeddings_project", "rag_embeddings", ["project_id", "model_key"], unique=False)
@@ -1561,8 +1580,10 @@ def downgrade() -> None:
         "ix_rag_embeddings_hnsw_e5_small",
         table_name="rag_embeddings",
         postgresql_using="hnsw",
+        postgresql_ops={"e5_small": "halfvec_cosine_ops"},
         postgresql_where=sa.text("model_key = 'e5-small-centred'"),
     )
+    op.drop_index("ix_rag_embeddings_hash", table_name="rag_embeddings")
     op.drop_table("rag_embeddings")
     op.drop_index(
         "ix_linear_issues_title_trgm",
@@ -1598,6 +1619,7 @@ def downgrade() -> None:
     op.drop_table("sync_reconciliation_metrics")
     op.drop_table("sessions")
     op.drop_index("ix_rag_chunks_tsv", table_name="rag_chunks", postgresql_using="gin")
+    op.drop_index("ix_rag_chunks_thread", table_name="rag_chunks")
     op.drop_index("ix_rag_chunks_scope_created", table_name="rag_chunks")
     op.drop_index("ix_rag_chunks_project_group", table_name="rag_chunks")
     op.drop_index("ix_rag_chunks_pending", table_name="rag_chunks")
@@ -1636,6 +1658,7 @@ def downgrade() -> None:
     op.drop_index("ix_job_runs_scope_queued", table_name="job_runs")
     op.drop_index("ix_job_runs_job_queued", table_name="job_runs")
     op.drop_table("job_runs")
+    op.drop_table("index_watermarks")
     op.drop_index("ix_audit_events_scope_created", table_name="audit_events")
     op.drop_index("ix_audit_events_entity", table_name="audit_events")
     op.drop_table("audit_events")

@@ -15,6 +15,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Text,
     UniqueConstraint,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
@@ -124,8 +125,9 @@ class Embedding(Scoped, table=True):
         Index("ix_rag_embeddings_hash", "model_key", "content_hash"),
         Index(
             "ix_rag_embeddings_hnsw_e5_small",
-            text("(embedding::halfvec(384)) halfvec_cosine_ops"),
+            literal_column("(embedding::halfvec(384))").label("e5_small"),
             postgresql_using="hnsw",
+            postgresql_ops={"e5_small": "halfvec_cosine_ops"},
             postgresql_where=text("model_key = 'e5-small-centred'"),
         ),
     )
