@@ -115,7 +115,7 @@ class Cache:
         literal = "".join(
             f"[{char}]" if char in "*?[" else "\\" + char if char in "]\\^" else char for char in prefix
         )
-        found = cache_redis().scan_iter(match=f"{_ROOT}{literal}*", count=_BATCH)  # pyright: ignore[reportUnknownMemberType]
+        found = cache_redis().scan_iter(match=f"{_ROOT}{literal}*", count=_BATCH)
         yield from cast("Iterator[str]", found)
 
     def _remove(self, keys: list[str]) -> int:

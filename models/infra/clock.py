@@ -1,6 +1,6 @@
 """The one source of "now". Tests freeze it; nothing else in the product calls `datetime.now`."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ def utcnow() -> datetime:
 
 
 @contextmanager
-def frozen(at: datetime) -> Iterator[datetime]:
+def frozen(at: datetime) -> Generator[datetime]:
     """Make `utcnow` answer `at` in every thread of this process until the block ends. `at` must carry a zone."""
     if at.tzinfo is None:
         raise ValueError("frozen() needs a timezone-aware instant")

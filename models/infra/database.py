@@ -7,7 +7,7 @@ is as large as the connection pool, so that waiting happens in one place. Inner 
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -67,7 +67,7 @@ def engine() -> Engine:
 
 
 @contextmanager
-def transaction() -> Iterator[Session]:
+def transaction() -> Generator[Session]:
     """A session that commits when the block ends and rolls back when it raises. Open it at the edge only."""
     with Session(engine(), expire_on_commit=False) as session:
         try:
@@ -79,7 +79,7 @@ def transaction() -> Iterator[Session]:
 
 
 @contextmanager
-def reading() -> Iterator[Session]:
+def reading() -> Generator[Session]:
     """A session whose transaction is read only: the server refuses a write."""
     with Session(engine(), expire_on_commit=False) as session:
         session.connection(execution_options={"postgresql_readonly": True})

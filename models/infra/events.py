@@ -61,9 +61,9 @@ async def stream(last_id: str | None = None) -> AsyncIterator[Event]:
     position = last_id
     failures = 0
     while True:
-        pubsub = client.pubsub(ignore_subscribe_messages=True)  # pyright: ignore[reportUnknownMemberType]
+        pubsub = client.pubsub(ignore_subscribe_messages=True)
         try:
-            await pubsub.subscribe(CHANNEL)  # pyright: ignore[reportUnknownMemberType]
+            await pubsub.subscribe(CHANNEL)
             if position is None:
                 position = await _newest_id(client)
             failures = 0
@@ -74,13 +74,13 @@ async def stream(last_id: str | None = None) -> AsyncIterator[Event]:
                     position = event.id
                     yield event
                 if not batch:
-                    await pubsub.get_message(timeout=_IDLE_S)  # pyright: ignore[reportUnknownMemberType]
+                    await pubsub.get_message(timeout=_IDLE_S)
         except (RedisError, OSError) as error:
             log.warning("event stream interrupted", error=str(error))
             await asyncio.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)])
             failures += 1
         finally:
-            await pubsub.aclose()  # pyright: ignore[reportUnknownMemberType]
+            await pubsub.aclose()
 
 
 async def _newest_id(client: Any) -> str:

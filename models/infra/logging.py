@@ -69,11 +69,11 @@ def configure_logging(service: str) -> None:
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger that takes an event and key-value pairs: `log.info("sync finished", rows=12)`."""
-    return cast("structlog.stdlib.BoundLogger", structlog.stdlib.get_logger(name))
+    return structlog.stdlib.get_logger(name)
 
 
 def mask_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """structlog processor: replaces values whose key looks like a secret, at any depth."""
+    """Replace values whose key looks like a secret, at any depth (a structlog processor)."""
     return cast("MutableMapping[str, Any]", _masked(event))
 
 
@@ -104,5 +104,5 @@ def _add_process(service: str) -> Any:
     return add
 
 
-def _to_json(value: Any, default: Any = str, **_options: Any) -> str:
+def _to_json(value: Any, **_options: Any) -> str:
     return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()

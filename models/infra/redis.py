@@ -68,7 +68,7 @@ _by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str], red
 
 @lru_cache(maxsize=32)
 def _client(role: str, url: str, read_s: float, *, decode: bool) -> redis.Redis:
-    client = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]  # untyped **kwargs
+    client = redis.Redis.from_url(
         url,
         socket_connect_timeout=min(_CONNECT_S, read_s * 4),
         socket_timeout=read_s,
@@ -85,7 +85,7 @@ def _client(role: str, url: str, read_s: float, *, decode: bool) -> redis.Redis:
 def _async_client(role: str, url: str, read_s: float) -> redis_async.Redis:
     clients = _by_loop.setdefault(asyncio.get_running_loop(), {})
     if (role, url) not in clients:
-        clients[role, url] = redis_async.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+        clients[role, url] = redis_async.Redis.from_url(
             url,
             socket_connect_timeout=min(_CONNECT_S, read_s * 4),
             socket_timeout=read_s,

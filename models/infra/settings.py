@@ -5,7 +5,7 @@ This is the only module that touches `os.environ`. Each field is documented in `
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import lru_cache
 from ipaddress import ip_network
@@ -166,7 +166,7 @@ def get_settings() -> Settings:
 
 
 @contextmanager
-def override_settings(**changes: Any) -> Iterator[Settings]:
+def override_settings(**changes: Any) -> Generator[Settings]:
     """Use the current settings with `changes` (field names) until the block ends. For tests, in all threads."""
     global _override
     before = _override

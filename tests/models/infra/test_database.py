@@ -1,0 +1,112 @@
+"""Sessions, the pool and its figures, on a real server."""
+
+import asyncio
+import threading
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import InternalError, OperationalError
+
+from models.infra.database import engine, in_db, normalise_url, reading, transaction
+from models.infra.errors import Unavailable
+from models.infra.metrics import registry
+from models.infra.settings import override_settings
+
+
+def test_a_transaction_commits_at_its_end(database: str) -> None:
+    with transaction() as session:
+        session.execute(text("create table t (n int)"))
+        session.execute(text("insert into t values (1)"))
+    with reading() as session:
+        assert session.execute(text("select n from t")).scalars().all() == [1]
+
+
+def test_a_transaction_rolls_back_when_it_raises(database: str) -> None:
+    with transaction() as session:
+        session.execute(text("create table t (n int)"))
+
+    def fail_after_writing() -> None:
+        with transaction() as session:
+            session.execute(text("insert into t values (1)"))
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        fail_after_writing()
+    with reading() as session:
+        assert session.execute(text("select count(*) from t")).scalar_one() == 0
+
+
+def test_a_reading_session_cannot_write(database: str) -> None:
+    with reading() as session, pytest.raises(InternalError, match="read-only"):
+        session.execute(text("create table t (n int)"))
+
+
+def test_a_connection_used_for_reading_can_write_again_afterwards(database: str) -> None:
+    with override_settings(db_pool_size=1):
+        with reading() as session:
+            session.execute(text("select 1"))
+        with transaction() as session:
+            session.execute(text("create table t (n int)"))
+
+
+def test_a_statement_that_runs_too_long_is_cancelled(database: str) -> None:
+    with (
+        override_settings(db_statement_timeout_ms=100),
+        reading() as session,
+        pytest.raises(OperationalError, match="statement timeout"),
+    ):
+        session.execute(text("select pg_sleep(5)"))
+
+
+def test_callers_that_wait_for_a_connection_are_counted(database: str) -> None:
+    with override_settings(db_pool_size=1):
+        assert registry.get_sample_value("db_pool_waiting") is not None
+        engine()
+        release, holding = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with reading():
+                holding.set()
+                release.wait(10)
+
+        def use() -> None:
+            with reading():
+                pass
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        assert holding.wait(10)
+        waiter = threading.Thread(target=use)
+        waiter.start()
+        seen = False
+        for _ in range(500):
+            if registry.get_sample_value("db_pool_waiting") == 1:
+                seen = True
+                break
+            waiter.join(0.01)
+        release.set()
+        holder.join(10)
+        waiter.join(10)
+        assert seen
+        assert registry.get_sample_value("db_pool_waiting") == 0
+        assert registry.get_sample_value("db_pool_total") == 1
+        assert registry.get_sample_value("db_pool_idle") == 1
+
+
+async def test_in_db_runs_in_a_thread_and_returns_the_result(database: str) -> None:
+    def where() -> tuple[str, int]:
+        with reading() as session:
+            return threading.current_thread().name, session.execute(text("select 7")).scalar_one()
+
+    results = await asyncio.gather(*(in_db(where) for _ in range(3)))
+    assert all(name.startswith("db") and value == 7 for name, value in results)
+
+
+def test_the_driver_is_always_spelled_out() -> None:
+    assert normalise_url("postgres://u:p@h:1/d") == "postgresql+psycopg://u:p@h:1/d"
+    assert normalise_url("postgresql://u:p@h/d") == "postgresql+psycopg://u:p@h/d"
+
+
+def test_without_a_database_url_the_error_says_so() -> None:
+    with pytest.raises(Unavailable, match="DATABASE_URL"):
+        engine()
