@@ -1,0 +1,210 @@
+"""The only door from the web to the jobs: ask for work, and see how the queue does.
+
+A job that is asked for is first written to Postgres (run and outbox in one transaction), then put on the queue. While
+Redis is away it stays in the outbox, and the dispatcher enqueues it later.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from redis.exceptions import RedisError
+from rq import Worker
+
+from jobs import queues, runs
+from models.infra.database import reading, transaction
+from models.infra.errors import NotFound, Unavailable
+from models.infra.ids import AccountScopeId, ConnectionId, JobRunId
+from models.infra.logging import get_logger, request_id
+from models.infra.redis import queue_redis
+from models.infra.scope import Scope
+from models.queries import job_runs
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class JobRunRef:
+    """A run that was asked for. `created` is False when the same work was queued or running already."""
+
+    run_id: str
+    job: str
+    subject: str
+    connector: str | None
+    status: str
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """One queue: jobs waiting, running and failed (kept seven days), and workers that listen."""
+
+    name: str
+    waiting: int
+    running: int
+    failed: int
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """One live worker process."""
+
+    name: str
+    state: str
+    queues: tuple[str, ...]
+    last_heartbeat: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CadenceState:
+    """One entry of the schedule."""
+
+    name: str
+    cadence_s: int
+    enabled: bool
+    last_dispatched_at: dt.datetime | None
+    next_run_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """One run of the list, newest first. `progress` is {stream, page, rows, eta_s} while it runs."""
+
+    run_id: str
+    job: str
+    subject: str
+    connector: str | None
+    status: str
+    requested_by: str
+    attempt: int
+    queued_at: dt.datetime
+    started_at: dt.datetime | None
+    finished_at: dt.datetime | None
+    progress: dict[str, Any]
+    counts: dict[str, Any]
+    error_code: str | None
+    error_message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobsStatus:
+    """Queues, workers, schedule and recent runs. `queue_online` is False when Redis cannot be reached."""
+
+    queue_online: bool
+    queues: tuple[QueueState, ...]
+    workers: tuple[WorkerState, ...]
+    schedule: tuple[CadenceState, ...]
+    runs: tuple[RunState, ...]
+    outbox: int = 0
+
+
+def request_sync(
+    connection_id: ConnectionId | None, requested_by: str, *, account_scope_id: AccountScopeId | None = None
+) -> list[JobRunRef]:
+    """Ask for a sync of one connection, or of every enabled one (of the scope, if given).
+
+    Raises NotFound when a connection is named that is not there, is switched off, or is outside the scope.
+    """
+    with reading() as session:
+        connections = job_runs.list_enabled_connections(
+            session, account_scope_id=account_scope_id, connection_id=connection_id
+        )
+    if connection_id is not None and not connections:
+        raise NotFound("no enabled connection of that id", connection_id=str(connection_id))
+    return [
+        _request("sync", str(held.id), requested_by, held.account_scope_id, connector=held.connector)
+        for held in connections
+    ]
+
+
+def request_indexing(account_scope_id: AccountScopeId | None, requested_by: str) -> list[JobRunRef]:
+    """Ask for indexing of one account scope, or of every one."""
+    if account_scope_id is not None:
+        scopes: list[UUID] = [account_scope_id]
+    else:
+        with reading() as session:
+            scopes = list(job_runs.list_account_scopes(session))
+    return [_request("index", str(scope), requested_by, scope) for scope in scopes]
+
+
+def jobs_status(scope: Scope, limit: int = 50) -> JobsStatus:
+    """What the queue does now, and the scope's newest runs. Without Redis the database's part is still answered."""
+    with reading() as session:
+        recent = tuple(_run_state(row) for row in job_runs.list_recent(session, scope, limit))
+        schedule = tuple(
+            CadenceState(row.name, row.cadence_s, row.enabled, row.last_dispatched_at, row.next_run_at)
+            for row in job_runs.list_cadences(session)
+        )
+        outbox = job_runs.count_outbox(session)
+    try:
+        workers = tuple(_worker_state(worker) for worker in Worker.all(connection=queue_redis()))
+        states = tuple(_queue_state(spec, workers) for spec in queues.QUEUES)
+    except (RedisError, Unavailable) as error:
+        log.warning("queue away", error=str(error))
+        return JobsStatus(False, (), (), schedule, recent, outbox)
+    return JobsStatus(True, states, workers, schedule, recent, outbox)
+
+
+def _request(
+    job: str, subject: str, requested_by: str, account_scope_id: UUID | None, *, connector: str | None = None
+) -> JobRunRef:
+    function = runs.function_of(job)
+    with transaction() as session:
+        row, created = job_runs.create_run(
+            session,
+            job=job,
+            subject=subject,
+            requested_by=requested_by,
+            account_scope_id=account_scope_id,
+            connector=connector,
+            request_id=request_id.get(),
+        )
+        run_id = JobRunId(row.id)
+        arguments = {"run_id": str(run_id), **runs.arguments_of(job, subject)}
+        if created:
+            job_runs.add_to_outbox(session, run_id, function, arguments)
+        ref = JobRunRef(str(run_id), job, subject, connector, row.status, created)
+    if created:
+        runs.hand_over(run_id, function, arguments, 0)
+    return ref
+
+
+def _run_state(row: job_runs.JobRun) -> RunState:
+    return RunState(
+        run_id=str(row.id),
+        job=row.job,
+        subject=row.subject,
+        connector=row.connector,
+        status=row.status,
+        requested_by=row.requested_by,
+        attempt=row.attempt,
+        queued_at=row.queued_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        progress=row.progress,
+        counts=row.counts,
+        error_code=row.error_code,
+        error_message=row.error_message,
+    )
+
+
+def _worker_state(worker: Worker) -> WorkerState:
+    return WorkerState(
+        name=worker.name,
+        state=str(worker.get_state()),
+        queues=tuple(worker.queue_names()),
+        last_heartbeat=worker.last_heartbeat,
+    )
+
+
+def _queue_state(spec: queues.QueueSpec, workers: tuple[WorkerState, ...]) -> QueueState:
+    held = queues.queue(spec)
+    return QueueState(
+        name=spec.name,
+        waiting=held.count,
+        running=held.started_job_registry.get_job_count(cleanup=False),
+        failed=held.failed_job_registry.get_job_count(cleanup=False),
+        workers=sum(spec.name in worker.queues for worker in workers),
+    )

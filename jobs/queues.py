@@ -1,0 +1,106 @@
+"""The queues: their names, how long a job may take, how long its traces stay, and JSON instead of pickle.
+
+RQ's default serialiser is pickle, which executes whatever a writer of Redis puts there; JSON carries plain arguments.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from redis import Redis
+from rq import Queue
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from models.infra.redis import queue_redis
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSpec:
+    """A queue and the limits of its jobs, in seconds."""
+
+    name: str
+    timeout_s: int
+
+
+CONTROL = QueueSpec("control", 120)  # dispatchers and recovery: short, never behind real work
+SYNC = QueueSpec("sync", 900)
+INDEX = QueueSpec("index", 900)
+QUEUES = (CONTROL, SYNC, INDEX)
+
+RESULT_TTL_S = 3_600
+FAILURE_TTL_S = 7 * 24 * 3_600
+
+# Which queue a function runs on. Functions are named, not imported: the web enqueues without loading the workers' code.
+FUNCTIONS: dict[str, QueueSpec] = {
+    "jobs.tasks.dispatch": CONTROL,
+    "jobs.tasks.recover": CONTROL,
+    "jobs.tasks.sync_connection": SYNC,
+    "jobs.tasks.index_chunks": INDEX,
+}
+
+
+class JsonJob(Job):
+    """A job whose arguments are JSON. rq-scheduler makes and loads jobs without saying which serialiser."""
+
+    @classmethod
+    def create(cls, *args: Any, **kwargs: Any) -> "JsonJob":
+        """Like RQ's, with JSON unless told otherwise."""
+        kwargs["serializer"] = JSONSerializer
+        return super().create(*args, **kwargs)
+
+    @classmethod
+    def fetch(cls, *args: Any, **kwargs: Any) -> "JsonJob":
+        """Like RQ's, with JSON unless told otherwise."""
+        kwargs["serializer"] = JSONSerializer
+        return super().fetch(*args, **kwargs)
+
+
+class JsonQueue(Queue):
+    """A queue of JSON jobs."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["serializer"] = JSONSerializer
+        kwargs["job_class"] = JsonJob
+        super().__init__(*args, **kwargs)
+
+
+def queue(spec: QueueSpec, connection: "Redis | None" = None) -> JsonQueue:
+    """The RQ queue of a spec."""
+    return JsonQueue(spec.name, connection=connection or queue_redis(), default_timeout=spec.timeout_s)
+
+
+def push(function: str, arguments: dict[str, Any], job_id: str) -> None:
+    """Put a job on its function's queue under `job_id`; a job that waits or runs under that id is left alone.
+
+    Raises redis.exceptions.RedisError when Redis is away and KeyError for a function without a queue.
+    """
+    spec = FUNCTIONS[function]
+    target = queue(spec)
+    if is_known(job_id):
+        return
+    target.enqueue_call(
+        function,
+        kwargs=arguments,
+        job_id=job_id,
+        timeout=spec.timeout_s,
+        result_ttl=RESULT_TTL_S,
+        failure_ttl=FAILURE_TTL_S,
+        description=function.rpartition(".")[2],
+    )
+
+
+def is_known(job_id: str) -> bool:
+    """Whether the queue knows a job under this id that has not ended."""
+    job = fetch(job_id)
+    return job is not None and not (job.is_finished or job.is_failed or job.is_canceled or job.is_stopped)
+
+
+def fetch(job_id: str) -> JsonJob | None:
+    """The job under this id, or None."""
+    return JsonJob.fetch_many([job_id], connection=queue_redis(), serializer=JSONSerializer)[0]  # type: ignore[return-value]
+
+
+def job_id_of(run_id: UUID | str, attempt: int) -> str:
+    """RQ's id of an attempt of a run: a second attempt is a job of its own, whatever became of the first."""
+    return f"{run_id}_{attempt}"

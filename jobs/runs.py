@@ -1,0 +1,253 @@
+"""One run of a job, from its start to its end: lock, job_runs row, progress, events.
+
+`execute` is what every task goes through. A run ends as succeeded, failed or skipped; a run whose worker has to stop
+goes back to the queue. One run per (job, subject) at a time.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from redis.exceptions import RedisError
+
+from jobs import queues
+from models.infra import events, metrics
+from models.infra.clock import utcnow
+from models.infra.database import transaction
+from models.infra.errors import AppError
+from models.infra.ids import JobRunId
+from models.infra.logging import get_logger, request_id
+from models.queries import job_runs
+from models.queries.locks import try_lock
+
+MAX_ATTEMPTS = 3
+# How often a running job's progress reaches the database, and the stream of events.
+_SAVE_EVERY_S = 2.0
+_PUBLISH_EVERY_S = 0.25
+
+log = get_logger(__name__)
+
+
+class WorkerStopping(BaseException):  # not an error, and no `except Exception` may swallow it
+    """Raised inside a running job when its worker has to stop and the job did not finish in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutcome:
+    """What a task reports: counts for people (`written`, `failed` …) and whether anything changed."""
+
+    counts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    connector: str | None = None
+    error_code: str | None = None
+
+
+class Run:
+    """The handle of a running job: identity, and where it says how far it is."""
+
+    def __init__(
+        self, run_id: JobRunId, job: str, connector: str | None, account_scope_id: UUID | None
+    ) -> None:
+        self.id = run_id
+        self.job = job
+        self.connector = connector
+        self.account_scope_id = account_scope_id
+        self._saved_at = 0.0
+        self._published_at = 0.0
+
+    def progress(
+        self,
+        *,
+        stream: str = "",
+        page: int = 0,
+        rows: int = 0,
+        eta_s: float | None = None,
+        project_id: str | None = None,
+    ) -> None:
+        """Say how far the run is. Cheap: at most one row and four events a second leave the process.
+
+        Not to be called inside a transaction that must stay short: it opens its own.
+        """
+        now = time.monotonic()
+        payload: dict[str, Any] = {
+            "job": self.job,
+            "run_id": str(self.id),
+            "project_id": project_id,
+            "connector": self.connector,
+            "stream": stream,
+            "page": page,
+            "rows": rows,
+            "eta_s": eta_s,
+        }
+        if now - self._published_at >= _PUBLISH_EVERY_S:
+            self._published_at = now
+            events.publish("job_progress", payload)
+        if now - self._saved_at >= _SAVE_EVERY_S:
+            self._saved_at = now
+            kept = {"stream": stream, "page": page, "rows": rows, "eta_s": eta_s}
+            with transaction() as session:
+                job_runs.save_progress(session, self.id, kept)
+
+
+def execute(run_id: str, work: Callable[[Run], JobOutcome]) -> JobOutcome | None:
+    """Run `work` as the run `run_id`; None when there was nothing to do (unknown, ended, or held by another run).
+
+    What `work` raises is recorded and raised again, so that the queue shows it too; except WorkerStopping, after which
+    the run is queued again.
+    """
+    identity = JobRunId(UUID(run_id))
+    with transaction() as session:
+        row = job_runs.get_run(session, identity)
+        if row is None or row.status not in job_runs.ACTIVE:
+            log.info("run not started: unknown or ended", run_id=run_id, status=row.status if row else None)
+            return None
+        run = Run(identity, row.job, row.connector, row.account_scope_id)
+        subject, asked_by_request = row.subject, row.request_id or ""
+    token = request_id.set(asked_by_request)
+    try:
+        with try_lock(lock_name(run.job, subject)) as held:
+            if not held:
+                _finish(
+                    run,
+                    "skipped",
+                    {},
+                    0.0,
+                    code="already_running",
+                    message="another run of the same work is active",
+                )
+                return None
+            return _locked(run, subject, work)
+    except WorkerStopping:
+        # After the lock is free: the worker that takes the run over must not find it held.
+        log.info("run interrupted, back to the queue", job=run.job, run_id=run_id)
+        requeue(identity)
+        return None
+    finally:
+        request_id.reset(token)
+
+
+def lock_name(job: str, subject: str) -> str:
+    """The name of the lock of a job and its subject."""
+    return f"job:{job}:{subject}"
+
+
+def requeue(run_id: JobRunId) -> bool:
+    """Put a run that lost its worker back on the queue; False (and the run failed) after too many attempts.
+
+    The outbox row goes with the state in one transaction: without Redis the dispatcher enqueues it later.
+    """
+    with transaction() as session:
+        row = job_runs.get_run(session, run_id, lock=True)
+        if row is None or row.status not in job_runs.ACTIVE:
+            return False
+        if row.attempt >= MAX_ATTEMPTS:
+            row.status, row.finished_at = "failed", utcnow()
+            row.error_code, row.error_message = "abandoned", f"its worker was lost {row.attempt} times"
+            session.add(row)
+            return False
+        row.status, row.started_at = "queued", None
+        session.add(row)
+        function, arguments = (
+            function_of(row.job),
+            {"run_id": str(run_id), **arguments_of(row.job, row.subject)},
+        )
+        job_runs.add_to_outbox(session, run_id, function, arguments)
+        attempt = row.attempt
+    hand_over(run_id, function, arguments, attempt)
+    return True
+
+
+def hand_over(run_id: JobRunId, function: str, arguments: dict[str, Any], attempt: int) -> bool:
+    """Enqueue what the outbox holds and clear it; False while Redis is away (the outbox keeps it)."""
+    try:
+        queues.push(function, arguments, queues.job_id_of(run_id, attempt))
+    except RedisError as error:
+        log.warning("queue away, job kept in the outbox", run_id=str(run_id), error=str(error))
+        return False
+    with transaction() as session:
+        job_runs.remove_from_outbox(session, run_id)
+    return True
+
+
+def function_of(job: str) -> str:
+    """The task of a job name."""
+    return {"sync": "jobs.tasks.sync_connection", "index": "jobs.tasks.index_chunks"}[job]
+
+
+def arguments_of(job: str, subject: str) -> dict[str, str]:
+    """The task's arguments beside `run_id`, from the run's subject."""
+    return {"connection_id": subject} if job == "sync" else {"account_scope_id": subject}
+
+
+def _locked(run: Run, subject: str, work: Callable[[Run], JobOutcome]) -> JobOutcome | None:
+    with transaction() as session:
+        row = job_runs.get_run(session, run.id, lock=True)
+        if row is None or row.status not in job_runs.ACTIVE:
+            return None
+        row.status, row.started_at, row.attempt = "running", utcnow(), row.attempt + 1
+        session.add(row)
+    started = time.monotonic()
+    log.info("run started", job=run.job, run_id=str(run.id), subject=subject)
+    try:
+        outcome = work(run)
+    except AppError as error:
+        _finish(run, "failed", {}, time.monotonic() - started, code=error.code, message=error.message)
+        raise
+    except Exception as error:
+        _finish(
+            run,
+            "failed",
+            {},
+            time.monotonic() - started,
+            code="internal",
+            message=f"{type(error).__name__}: {error}",
+        )
+        raise
+    status = "failed" if outcome.error_code else "succeeded"
+    _finish(run, status, dict(outcome.counts), time.monotonic() - started, code=outcome.error_code)
+    return outcome
+
+
+def _finish(
+    run: Run,
+    status: str,
+    counts: dict[str, Any],
+    duration_s: float,
+    *,
+    code: str | None = None,
+    message: str | None = None,
+) -> None:
+    with transaction() as session:
+        row = job_runs.get_run(session, run.id, lock=True)
+        if row is None:
+            return
+        row.status, row.finished_at, row.counts = status, utcnow(), counts
+        row.error_code, row.error_message = code, (message or "")[:2_000] or None
+        session.add(row)
+    metrics.job_runs_finished.labels(run.job, status).inc()
+    level = log.warning if status == "failed" else log.info
+    level(
+        "run ended",
+        job=run.job,
+        run_id=str(run.id),
+        status=status,
+        code=code,
+        duration_s=round(duration_s, 3),
+        **counts,
+    )
+    # After the commit: whoever hears of it finds the row.
+    events.publish(
+        "job_completed",
+        {
+            "job": run.job,
+            "run_id": str(run.id),
+            "project_id": None,
+            "connector": run.connector,
+            "status": status,
+            "counts": counts,
+            "duration_s": round(duration_s, 3),
+            "error_code": code,
+            "account_scope_id": str(run.account_scope_id) if run.account_scope_id else None,
+        },
+    )

@@ -1,0 +1,91 @@
+"""The worker process: `python -m jobs.worker control sync index`, queues in order of preference.
+
+On SIGTERM it takes no new job and gives the running one a moment to finish; then the job is interrupted and goes back
+to the queue. Each job runs in a forked child, so that its memory is returned and a crash ends the job alone.
+"""
+
+import os
+import secrets
+import signal
+import sys
+import threading
+from importlib import import_module
+from types import FrameType
+from typing import Any
+
+from rq import Worker
+
+from jobs import queues
+from jobs.runs import WorkerStopping
+from models.infra.logging import configure_logging, get_logger
+from models.infra.redis import queue_redis
+
+GRACE_S = 5.0
+_WORKER_TTL_S = 60
+_MAINTENANCE_S = 60
+_MONITORING_S = 15
+
+log = get_logger(__name__)
+
+
+class InterruptibleWorker(Worker):
+    """RQ's worker with a bounded warm shutdown: finish within GRACE_S, or be interrupted and queued again."""
+
+    def handle_warm_shutdown_request(self) -> None:
+        """Start the clock when the first SIGTERM or SIGINT arrives."""
+        super().handle_warm_shutdown_request()
+        if self.horse_pid:
+            timer = threading.Timer(GRACE_S, self._interrupt)
+            timer.daemon = True
+            timer.start()
+
+    def setup_work_horse_signals(self) -> None:
+        """In the child: SIGTERM raises WorkerStopping inside the job; Ctrl-C is the parent's affair."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, _stop_job)
+
+    def _interrupt(self) -> None:
+        if self.horse_pid:
+            self.kill_horse(signal.SIGTERM)
+
+
+def make_worker(names: list[str]) -> InterruptibleWorker:
+    """A worker for the named queues. Raises SystemExit with a message for an unknown name."""
+    known = {spec.name: spec for spec in queues.QUEUES}
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise SystemExit(f"usage: python -m jobs.worker QUEUE...; queues are {', '.join(known)}")
+    return InterruptibleWorker(
+        [queues.queue(known[name]) for name in names],
+        name=f"{'-'.join(names)}-{os.getpid()}-{secrets.token_hex(3)}",
+        connection=queue_redis(),
+        job_class=queues.JsonJob,
+        queue_class=queues.JsonQueue,
+        serializer="json",
+        worker_ttl=_WORKER_TTL_S,
+        maintenance_interval=_MAINTENANCE_S,
+        job_monitoring_interval=_MONITORING_S,
+        log_job_description=False,
+    )
+
+
+def main(arguments: list[str]) -> None:
+    """Work until SIGTERM or SIGINT."""
+    configure_logging("worker")
+    worker = make_worker(arguments)
+    _preload()
+    log.info("worker running", queues=arguments)
+    worker.work(logging_level="WARNING")
+
+
+def _stop_job(_signum: int, _frame: FrameType | None) -> Any:
+    raise WorkerStopping
+
+
+def _preload() -> None:
+    # Imported once here instead of in every child. Models are loaded after the fork, their threads do not survive it.
+    import_module("jobs.tasks")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
