@@ -42,4 +42,6 @@ def add_audit_event(
 
 def ensure_audit_partitions(session: Session, months_ahead: int = 3) -> int:
     """Create the partitions of this and the coming months where they are missing; return how many were made."""
-    return session.execute(text("SELECT ensure_audit_partitions(:months)"), {"months": months_ahead}).scalar_one()
+    return session.execute(
+        text("SELECT ensure_audit_partitions(:months)"), {"months": months_ahead}
+    ).scalar_one()

@@ -37,7 +37,9 @@ class ProjectFacts:
 
 def first_scope(session: Session) -> ScopeFacts | None:
     """The oldest account scope: what a login opens when none is named."""
-    row = session.exec(select(AccountScope).order_by(col(AccountScope.created_at), col(AccountScope.id)).limit(1)).first()
+    row = session.exec(
+        select(AccountScope).order_by(col(AccountScope.created_at), col(AccountScope.id)).limit(1)
+    ).first()
     return None if row is None else _scope(row)
 
 
@@ -77,4 +79,6 @@ def _scope(row: AccountScope) -> ScopeFacts:
 
 def _project(row: Project) -> ProjectFacts:
     scope: UUID = row.account_scope_id
-    return ProjectFacts(ProjectId(row.id), AccountScopeId(scope), row.slug, row.name, row.kind, row.created_at)
+    return ProjectFacts(
+        ProjectId(row.id), AccountScopeId(scope), row.slug, row.name, row.kind, row.created_at
+    )

@@ -39,8 +39,15 @@ def start_session(
 ) -> SessionFacts:
     """Store a new session and return it."""
     row = UserSession(
-        token_hash=token_hash, csrf_token=csrf_token, username=username, account_scope_id=account_scope_id,
-        ip=ip[:64], user_agent=user_agent[:256], created_at=now, last_seen_at=now, expires_at=expires_at,
+        token_hash=token_hash,
+        csrf_token=csrf_token,
+        username=username,
+        account_scope_id=account_scope_id,
+        ip=ip[:64],
+        user_agent=user_agent[:256],
+        created_at=now,
+        last_seen_at=now,
+        expires_at=expires_at,
     )
     session.add(row)
     session.flush()
@@ -90,6 +97,11 @@ def set_active_project(session: Session, session_id: SessionId, project_id: Proj
 def _facts(row: UserSession) -> SessionFacts:
     active = None if row.active_project_id is None else ProjectId(row.active_project_id)
     return SessionFacts(
-        SessionId(row.id), row.username, row.csrf_token, AccountScopeId(row.account_scope_id), active,
-        row.last_seen_at, row.expires_at,
+        SessionId(row.id),
+        row.username,
+        row.csrf_token,
+        AccountScopeId(row.account_scope_id),
+        active,
+        row.last_seen_at,
+        row.expires_at,
     )

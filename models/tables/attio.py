@@ -16,7 +16,10 @@ from models.tables.base import VendorRecord, peer_key, record_constraints, time_
 
 def _texts() -> Any:
     return Field(
-        default_factory=list, sa_type=ARRAY(Text), sa_column_kwargs={"server_default": text("'{}'")}, nullable=False  # pyright: ignore[reportArgumentType]
+        default_factory=list,
+        sa_type=ARRAY(Text),
+        sa_column_kwargs={"server_default": text("'{}'")},
+        nullable=False,  # pyright: ignore[reportArgumentType]
     )
 
 
@@ -60,7 +63,12 @@ class Deal(VendorRecord, table=True):
         peer_key("attio_deals", "company_id", "attio_companies"),
         Index("ix_attio_deals_project_stage", "project_id", "stage"),
         Index("ix_attio_deals_scope_created", "account_scope_id", "source_created_at"),
-        Index("ix_attio_deals_name_trgm", "name", postgresql_using="gin", postgresql_ops={"name": "gin_trgm_ops"}),
+        Index(
+            "ix_attio_deals_name_trgm",
+            "name",
+            postgresql_using="gin",
+            postgresql_ops={"name": "gin_trgm_ops"},
+        ),
     )
 
     name: str

@@ -46,7 +46,9 @@ def time_field(*, required: bool = False, index: bool = False) -> Any:
 
 def json_field() -> Any:
     """Return a non-null ``jsonb`` object column, empty by default."""
-    return Field(default_factory=dict, sa_type=JSONB, sa_column_kwargs={"server_default": text("'{}'")}, nullable=False)
+    return Field(
+        default_factory=dict, sa_type=JSONB, sa_column_kwargs={"server_default": text("'{}'")}, nullable=False
+    )
 
 
 class Scoped(SQLModel):

@@ -27,7 +27,10 @@ class Contact(VendorRecord, table=True):
     """A customer as Chatwoot knows them; anonymous visitors have neither e-mail nor phone."""
 
     __tablename__: ClassVar[Any] = "cw_contacts"
-    __table_args__ = (*record_constraints("cw_contacts"), Index("ix_cw_contacts_project_name", "project_id", "name"))
+    __table_args__ = (
+        *record_constraints("cw_contacts"),
+        Index("ix_cw_contacts_project_name", "project_id", "name"),
+    )
 
     name: str | None = None
     email: str | None = None
@@ -57,7 +60,10 @@ class Conversation(VendorRecord, table=True):
     status: str
     priority: str | None = None
     labels: list[str] = Field(
-        default_factory=list, sa_type=ARRAY(Text), sa_column_kwargs={"server_default": text("'{}'")}, nullable=False  # pyright: ignore[reportArgumentType]
+        default_factory=list,
+        sa_type=ARRAY(Text),
+        sa_column_kwargs={"server_default": text("'{}'")},
+        nullable=False,  # pyright: ignore[reportArgumentType]
     )
     assignee_name: str | None = None
     subject: str | None = None
@@ -77,7 +83,12 @@ class Message(VendorRecord, table=True):
         Index("ix_cw_messages_conversation", "conversation_id", "sent_at"),
         Index("ix_cw_messages_project_sent", "project_id", "sent_at"),
         Index("ix_cw_messages_scope_sent", "account_scope_id", "sent_at"),
-        Index("ix_cw_messages_body_trgm", "body", postgresql_using="gin", postgresql_ops={"body": "gin_trgm_ops"}),
+        Index(
+            "ix_cw_messages_body_trgm",
+            "body",
+            postgresql_using="gin",
+            postgresql_ops={"body": "gin_trgm_ops"},
+        ),
     )
 
     conversation_id: UUID

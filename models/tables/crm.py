@@ -113,7 +113,8 @@ class Offer(Scoped, table=True):
         scoped_unique("offers"),
         peer_key("offers", "opportunity_id", "crm_opportunities"),
         CheckConstraint(
-            "status in ('draft', 'pending_approval', 'approved', 'sent', 'signed', 'declined')", name="ck_offers_status"
+            "status in ('draft', 'pending_approval', 'approved', 'sent', 'signed', 'declined')",
+            name="ck_offers_status",
         ),
         Index("ix_offers_scope_created", "account_scope_id", "created_at"),
     )
@@ -134,7 +135,10 @@ class OfferItem(Scoped, table=True):
     """A line of an offer."""
 
     __tablename__: ClassVar[Any] = "offer_items"
-    __table_args__ = (PrimaryKeyConstraint("offer_id", "position"), child_key("offer_items", "offer_id", "offers"))
+    __table_args__ = (
+        PrimaryKeyConstraint("offer_id", "position"),
+        child_key("offer_items", "offer_id", "offers"),
+    )
 
     offer_id: UUID
     position: int
@@ -152,7 +156,8 @@ class OutboundMessage(Scoped, table=True):
         scoped_unique("outbound_messages"),
         peer_key("outbound_messages", "contact_id", "crm_account_contacts"),
         CheckConstraint(
-            "status in ('draft', 'approved', 'queued', 'sent', 'failed', 'cancelled')", name="ck_outbound_status"
+            "status in ('draft', 'approved', 'queued', 'sent', 'failed', 'cancelled')",
+            name="ck_outbound_status",
         ),
         Index("ix_outbound_messages_scope_created", "account_scope_id", "created_at"),
     )

@@ -64,7 +64,12 @@ class Issue(VendorRecord, table=True):
         Index("ix_linear_issues_project_state", "project_id", "state_type"),
         Index("ix_linear_issues_project_due", "project_id", "due_date"),
         Index("ix_linear_issues_scope_created", "account_scope_id", "source_created_at"),
-        Index("ix_linear_issues_title_trgm", "title", postgresql_using="gin", postgresql_ops={"title": "gin_trgm_ops"}),
+        Index(
+            "ix_linear_issues_title_trgm",
+            "title",
+            postgresql_using="gin",
+            postgresql_ops={"title": "gin_trgm_ops"},
+        ),
     )
 
     identifier: str
@@ -83,10 +88,16 @@ class Issue(VendorRecord, table=True):
     linear_project_name: str | None = None
     cycle_vendor_id: str | None = None
     labels: list[str] = Field(
-        default_factory=list, sa_type=ARRAY(Text), sa_column_kwargs={"server_default": text("'{}'")}, nullable=False  # pyright: ignore[reportArgumentType]
+        default_factory=list,
+        sa_type=ARRAY(Text),
+        sa_column_kwargs={"server_default": text("'{}'")},
+        nullable=False,  # pyright: ignore[reportArgumentType]
     )
     blocked_by: list[str] = Field(
-        default_factory=list, sa_type=ARRAY(Text), sa_column_kwargs={"server_default": text("'{}'")}, nullable=False  # pyright: ignore[reportArgumentType]
+        default_factory=list,
+        sa_type=ARRAY(Text),
+        sa_column_kwargs={"server_default": text("'{}'")},
+        nullable=False,  # pyright: ignore[reportArgumentType]
     )
     started_at: dt.datetime | None = time_field()
     completed_at: dt.datetime | None = time_field()

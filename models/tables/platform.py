@@ -36,7 +36,10 @@ class Project(SQLModel, table=True):
         UniqueConstraint("account_scope_id", "slug", name="uq_projects_slug"),
         CheckConstraint("kind in ('client', 'unassigned')", name="ck_projects_kind"),
         Index(
-            "uq_projects_unassigned", "account_scope_id", unique=True, postgresql_where=text("kind = 'unassigned'")
+            "uq_projects_unassigned",
+            "account_scope_id",
+            unique=True,
+            postgresql_where=text("kind = 'unassigned'"),
         ),
     )
 
@@ -46,7 +49,10 @@ class Project(SQLModel, table=True):
     name: str
     kind: str = Field(default="client")
     aliases: list[str] = Field(
-        default_factory=list, sa_type=JSONB, sa_column_kwargs={"server_default": text("'[]'")}, nullable=False,
+        default_factory=list,
+        sa_type=JSONB,
+        sa_column_kwargs={"server_default": text("'[]'")},
+        nullable=False,
         description="Other spellings of the client's name (the other alphabet, abbreviations)",
     )
     created_at: dt.datetime = time_field(required=True)
@@ -60,9 +66,15 @@ class VendorConnection(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("id", "account_scope_id", name="uq_vendor_connections_scoped"),
         UniqueConstraint(
-            "account_scope_id", "connector", "base_url", "external_account", name="uq_vendor_connections_account"
+            "account_scope_id",
+            "connector",
+            "base_url",
+            "external_account",
+            name="uq_vendor_connections_account",
         ),
-        CheckConstraint("connector in ('chatwoot', 'linear', 'attio')", name="ck_vendor_connections_connector"),
+        CheckConstraint(
+            "connector in ('chatwoot', 'linear', 'attio')", name="ck_vendor_connections_connector"
+        ),
     )
 
     id: UUID = id_field()

@@ -35,7 +35,9 @@ class ConnectorSyncState(SQLModel, table=True):
     __table_args__ = (
         PrimaryKeyConstraint("connection_id"),
         connection_key("connector_sync_state"),
-        CheckConstraint("status in ('never', 'running', 'ok', 'degraded', 'failed')", name="ck_sync_state_status"),
+        CheckConstraint(
+            "status in ('never', 'running', 'ok', 'degraded', 'failed')", name="ck_sync_state_status"
+        ),
     )
 
     connection_id: UUID
@@ -103,5 +105,7 @@ class ReconciliationMetric(SQLModel, table=True):
     extra: int | None = None
     stale: int | None = None
     duplicates: int | None = None
-    completeness_pct: float | None = Field(default=None, description="0..100; null when the vendor was unreachable")
+    completeness_pct: float | None = Field(
+        default=None, description="0..100; null when the vendor was unreachable"
+    )
     measured_at: dt.datetime = time_field(required=True)

@@ -32,7 +32,9 @@ class Chunk(Scoped, table=True):
         scope_key("rag_chunks"),
         scoped_unique("rag_chunks"),
         UniqueConstraint("connection_id", "chunk_key", name="uq_rag_chunks_key"),
-        CheckConstraint("status in ('pending', 'processing', 'ready', 'failed')", name="ck_rag_chunks_status"),
+        CheckConstraint(
+            "status in ('pending', 'processing', 'ready', 'failed')", name="ck_rag_chunks_status"
+        ),
         CheckConstraint("source_group in ('messages', 'issues', 'deals')", name="ck_rag_chunks_group"),
         CheckConstraint(
             "kind in ('message', 'issue', 'comment', 'deal', 'note', 'company')", name="ck_rag_chunks_kind"
@@ -42,7 +44,9 @@ class Chunk(Scoped, table=True):
         Index("ix_rag_chunks_pending", "status", "source_time"),
         Index("ix_rag_chunks_thread", "thread_id"),
         Index("ix_rag_chunks_tsv", "tsv", postgresql_using="gin"),
-        Index("ix_rag_chunks_body_trgm", "body", postgresql_using="gin", postgresql_ops={"body": "gin_trgm_ops"}),
+        Index(
+            "ix_rag_chunks_body_trgm", "body", postgresql_using="gin", postgresql_ops={"body": "gin_trgm_ops"}
+        ),
     )
 
     id: UUID = id_field()
@@ -50,11 +54,15 @@ class Chunk(Scoped, table=True):
     chunk_key: str = Field(description="Stable name of the chunk inside its connection, e.g. message:123")
     source_group: str
     kind: str = Field(description="Type of the record the chunk is made of")
-    thread_id: UUID = Field(description="Conversation, issue, deal or company whose chunks are rebuilt together")
+    thread_id: UUID = Field(
+        description="Conversation, issue, deal or company whose chunks are rebuilt together"
+    )
     part: int = Field(default=0, description="Counts the chunks of one long record from 0")
     title: str = ""
     header: str = Field(default="", sa_type=Text)
-    context: str = Field(default="", sa_type=Text, description="What came just before; searched, never quoted")
+    context: str = Field(
+        default="", sa_type=Text, description="What came just before; searched, never quoted"
+    )
     body: str = Field(sa_type=Text)
     author: str | None = None
     lang: str = Field(default="en", max_length=2)
@@ -90,7 +98,8 @@ class ChunkSource(Scoped, table=True):
         child_key("chunk_sources", "chunk_id", "rag_chunks"),
         Index("ix_chunk_sources_record", "record_id"),
         CheckConstraint(
-            "source_type in ('message', 'issue', 'comment', 'deal', 'note', 'company')", name="ck_chunk_sources_type"
+            "source_type in ('message', 'issue', 'comment', 'deal', 'note', 'company')",
+            name="ck_chunk_sources_type",
         ),
     )
 
@@ -186,9 +195,7 @@ class QueryRun(SQLModel, table=True):
     """The log row of one question: what was asked over which projects, what was shown, how long it took."""
 
     __tablename__: ClassVar[Any] = "lightrag_query_runs"
-    __table_args__ = (
-        Index("ix_lightrag_query_runs_scope_created", "account_scope_id", "created_at"),
-    )
+    __table_args__ = (Index("ix_lightrag_query_runs_scope_created", "account_scope_id", "created_at"),)
 
     id: UUID = id_field()
     account_scope_id: UUID = Field(foreign_key="account_scopes.id", ondelete="CASCADE")

@@ -1,0 +1,1 @@
+"""The Attio connector: `client` speaks HTTP, `normalize` is pure."""

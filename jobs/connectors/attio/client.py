@@ -1,0 +1,164 @@
+"""Reads one Attio workspace.
+
+Records have no ``updated_at`` and lists no cursor, so every stream is a full scan by ``created_at`` ascending
+with a content hash deciding what is written: 10,000 records are 20 requests. Offsets slip when a record is
+deleted meanwhile; a page of overlap is not needed for correctness, because what slipped is seen by the next
+scan and nothing counts as deleted before two scans miss it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, cast
+
+import httpx
+
+from jobs.connectors.attio import normalize
+from jobs.connectors.base import Page, Record, Window, normalise_all
+from jobs.connectors.errors import SchemaChanged, VendorError
+from jobs.connectors.http import NotThere, VendorHttp
+
+_RECORDS_LIMIT = 500
+_NOTES_LIMIT = 50
+_PAGES_AT_MOST = 20_000
+
+
+class AttioClient:
+    """An Attio workspace as a connector."""
+
+    streams: ClassVar[tuple[str, ...]] = ("companies", "people", "deals", "notes")
+
+    def __init__(self, base_url: str, token: str, *, timeout_s: float) -> None:
+        self._http = VendorHttp(
+            base_url, {"authorization": f"Bearer {token}"}, timeout_s=timeout_s, classify=_classify
+        )
+        self._members: dict[str, str] | None = None
+        self._entries: dict[str, set[str]] | None = None
+        self._pages_by_record: dict[tuple[str, str], str] = {}
+
+    @property
+    def requests_made(self) -> int:
+        """HTTP requests sent so far."""
+        return self._http.requests_made
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._http.close()
+
+    def pages(self, stream: str, window: Window) -> Iterator[Page]:
+        """Yield the pages of ``stream``. Raises VendorError, KeyError for an unknown stream."""
+        if stream == "notes":
+            return self._notes()
+        return self._records(stream, self._normaliser(stream))
+
+    def fetch_one(self, stream: str, vendor_id: str) -> Record | None:
+        """Return one company, person or deal, or None when it is gone (deleted or merged away)."""
+        if stream == "notes":
+            return None
+        try:
+            body = self._http.get_json(f"/v2/objects/{stream}/records/{vendor_id}")
+        except NotThere:
+            return None
+        return self._normaliser(stream)(body["data"])
+
+    def _normaliser(self, stream: str) -> Callable[[dict[str, Any]], Record]:
+        if stream == "companies":
+            entries = self._lists_by_company()
+            return lambda item: normalize.company(
+                item, lists=frozenset(entries.get(str(item["id"]["record_id"]), ()))
+            )
+        if stream == "people":
+            return normalize.person
+        if stream == "deals":
+            members = self._member_names()
+            return lambda item: normalize.deal(item, members=members)
+        raise KeyError(stream)
+
+    def _records(self, stream: str, normalise: Callable[[dict[str, Any]], Record]) -> Iterator[Page]:
+        for page in range(_PAGES_AT_MOST):
+            body = {
+                "sorts": [{"attribute": "created_at", "direction": "asc"}],
+                "limit": _RECORDS_LIMIT,
+                "offset": page * _RECORDS_LIMIT,
+            }
+            try:
+                items = _data(self._http.post_json(f"/v2/objects/{stream}/records/query", body), stream)
+            except NotThere:
+                # The deals object is off until an administrator switches it on: nothing to read, nothing deleted.
+                yield Page(stream, ())
+                return
+            records, rejected = normalise_all(stream, items, normalise, _record_id)
+            for record in records:
+                if record.url:
+                    self._pages_by_record[stream, record.vendor_id] = record.url
+            last = len(items) < _RECORDS_LIMIT
+            yield Page(stream, records, rejected, scanned_all=last and not rejected)
+            if last:
+                return
+
+    def _notes(self) -> Iterator[Page]:
+        members = self._member_names()
+
+        def normalise(item: dict[str, Any]) -> Record:
+            parent = (str(item["parent_object"]), str(item["parent_record_id"]))
+            return normalize.note(item, members=members, app_url=self._pages_by_record.get(parent))
+
+        for page in range(_PAGES_AT_MOST):
+            items = _data(
+                self._http.get_json("/v2/notes", {"limit": _NOTES_LIMIT, "offset": page * _NOTES_LIMIT}),
+                "notes",
+            )
+            records, rejected = normalise_all(
+                "notes", items, normalise, lambda item: str(item["id"]["note_id"])
+            )
+            last = len(items) < _NOTES_LIMIT
+            yield Page("notes", records, rejected, scanned_all=last and not rejected)
+            if last:
+                return
+
+    def _member_names(self) -> dict[str, str]:
+        if self._members is None:
+            members = _data(self._http.get_json("/v2/workspace_members"), "workspace_members")
+            self._members = {
+                str(member["id"]["workspace_member_id"]): " ".join(
+                    filter(None, (member.get("first_name"), member.get("last_name")))
+                )
+                for member in members
+            }
+        return self._members
+
+    def _lists_by_company(self) -> dict[str, set[str]]:
+        """Return the slugs of the lists each company is an entry of. Entries carry only ids."""
+        if self._entries is None:
+            entries: dict[str, set[str]] = {}
+            for listed in _data(self._http.get_json("/v2/lists"), "lists"):
+                parents = listed.get("parent_object")
+                if "companies" not in (parents if isinstance(parents, list) else [parents]):
+                    continue
+                for record_id in self._list_members(str(listed["api_slug"])):
+                    entries.setdefault(record_id, set()).add(str(listed["api_slug"]))
+            self._entries = entries
+        return self._entries
+
+    def _list_members(self, slug: str) -> Iterator[str]:
+        for page in range(_PAGES_AT_MOST):
+            body = {"limit": _RECORDS_LIMIT, "offset": page * _RECORDS_LIMIT}
+            items = _data(self._http.post_json(f"/v2/lists/{slug}/entries/query", body), f"lists.{slug}")
+            yield from (str(item["parent_record_id"]) for item in items)
+            if len(items) < _RECORDS_LIMIT:
+                return
+
+
+def _classify(_response: httpx.Response) -> VendorError | None:
+    return None  # statuses, Retry-After as an HTTP date and {"message"} bodies are what VendorHttp expects
+
+
+def _record_id(item: dict[str, Any]) -> str:
+    return str(item["id"]["record_id"])
+
+
+def _data(body: Any, what: str) -> list[dict[str, Any]]:
+    data: Any = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(data, list):
+        raise SchemaChanged(f"{what}.data", "expected a list")
+    return cast("list[dict[str, Any]]", data)

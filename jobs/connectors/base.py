@@ -1,0 +1,145 @@
+"""The shape every connector has: pages of normalised records, each page with the cursor it allows to commit."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from jobs.connectors.errors import BadRecord
+
+Json = Mapping[str, Any]
+Fact = tuple[str, str]
+"""(rule kind, value in lower case): something a routing rule may look at, e.g. ``("team", "hpn")``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One vendor record, normalised. ``fields`` are the table's own columns; times are aware, in UTC.
+
+    ``facts`` and ``follows`` decide its project: a matching rule wins, else the project of the record
+    that it follows. ``parent`` is the record whose row a child table references.
+    """
+
+    stream: str
+    vendor_id: str
+    fields: Json
+    payload: Json
+    url: str | None = None
+    created_at: dt.datetime | None = None
+    updated_at: dt.datetime | None = None
+    deleted: bool = False
+    parent: str | None = None
+    facts: frozenset[Fact] = frozenset()
+    follows: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that could not be normalised, kept with its payload for the error queue."""
+
+    stream: str
+    vendor_id: str
+    message: str
+    payload: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Records of one answer. ``cursor`` is what the stream may commit together with them; None keeps the old one.
+
+    ``total`` is the vendor's own count where it gives one. ``scanned_all`` is set on the last page of a
+    crawl that has seen every record of the stream: only then may missing records count as deleted.
+    """
+
+    stream: str
+    records: tuple[Record, ...]
+    rejected: tuple[Rejected, ...] = ()
+    cursor: Json | None = None
+    total: int | None = None
+    scanned_all: bool = False
+    thread_position: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A conversation whose messages are to be read: vendor id and the highest message id already here."""
+
+    vendor_id: str
+    max_message_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a stream is asked for: its committed cursor, the fixed start of the run, and open threads."""
+
+    committed: Json
+    run_start: dt.datetime
+    threads: Callable[[], Iterable[Thread]] = field(default=tuple)
+
+
+class Connector(Protocol):
+    """One vendor account."""
+
+    streams: ClassVar[tuple[str, ...]]
+
+    def pages(self, stream: str, window: Window) -> Iterator[Page]:
+        """Yield the pages of a stream, oldest commitment first. Raises VendorError."""
+        ...
+
+    def fetch_one(self, stream: str, vendor_id: str) -> Record | None:
+        """Return one record by id, or None when the vendor does not have it. Raises VendorError."""
+        ...
+
+    @property
+    def requests_made(self) -> int:
+        """HTTP requests sent so far, retries included."""
+        ...
+
+    def close(self) -> None:
+        """Release the connections."""
+        ...
+
+
+def normalise_all(
+    stream: str, items: Iterable[Any], normalise: Callable[[Any], Record], vendor_id: Callable[[Any], str]
+) -> tuple[tuple[Record, ...], tuple[Rejected, ...]]:
+    """Normalise each item; one that fails is set aside with its payload, the others go on."""
+    records: list[Record] = []
+    rejected: list[Rejected] = []
+    for item in items:
+        try:
+            records.append(normalise(item))
+        except (BadRecord, KeyError, TypeError, ValueError, AttributeError) as error:
+            payload = item if isinstance(item, dict) else {"value": repr(item)[:2000]}
+            try:
+                key = vendor_id(item)
+            except (KeyError, TypeError, AttributeError):
+                key = f"unreadable:{abs(hash(repr(item))):x}"
+            rejected.append(Rejected(stream, key, f"{type(error).__name__}: {error}", payload))
+    return tuple(records), tuple(rejected)
+
+
+def parse_time(value: object) -> dt.datetime | None:
+    """Return an aware UTC time from an ISO 8601 string (up to nanoseconds) or None. Raises ValueError."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise ValueError(f"not a time: {value!r}")
+    head, dot, tail = value.partition(".")
+    if dot:
+        # Attio sends nine digits of a second; Python keeps six.
+        digits = len(tail) - len(tail.lstrip("0123456789"))
+        value = f"{head}.{tail[:digits][:6].ljust(6, '0')}{tail[digits:]}"
+    parsed = dt.datetime.fromisoformat(value)
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+
+
+def parse_epoch(value: object) -> dt.datetime | None:
+    """Return an aware UTC time from epoch seconds. Chatwoot writes 0 where it means null."""
+    if value in (None, 0, ""):
+        return None
+    if isinstance(value, (int, float, str)):
+        return dt.datetime.fromtimestamp(float(value), tz=dt.UTC)
+    raise ValueError(f"not an epoch time: {value!r}")

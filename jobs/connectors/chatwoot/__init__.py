@@ -1,0 +1,1 @@
+"""The Chatwoot connector: `client` speaks HTTP, `normalize` is pure."""

@@ -1,0 +1,247 @@
+"""Reads one Chatwoot account.
+
+How changes are found (the API has no change feed):
+- conversations: first a backfill by ``created_at`` ascending, where new rows only append, so that page shifts hide
+  nothing (one page of overlap covers deletes); later ``updated_within`` seconds, which answers unpaged.
+- messages: by id after the highest one already here; the newest ones of a touched conversation are read again,
+  because messages have no ``updated_at`` and edits show in no list.
+- contacts: the list shows only those with e-mail, phone or identifier; the others arrive as ``meta.sender``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Iterator
+from typing import Any, ClassVar, cast
+
+import httpx
+
+from jobs.connectors.base import Page, Record, Rejected, Window, normalise_all, parse_time
+from jobs.connectors.chatwoot import normalize
+from jobs.connectors.errors import RateLimited, SchemaChanged, VendorError
+from jobs.connectors.http import NotThere, VendorHttp
+from models.infra.clock import utcnow
+
+_OVERLAP = dt.timedelta(minutes=5)
+_UPDATED_WITHIN_AT_MOST = dt.timedelta(days=7)  # the answer is unpaged: beyond this, page through everything
+_CONTACT_SCAN_EVERY = dt.timedelta(hours=6)
+_MESSAGES_AFTER = 100
+_PAGES_AT_MOST = 20_000
+
+
+class ChatwootClient:
+    """A Chatwoot account as a connector."""
+
+    streams: ClassVar[tuple[str, ...]] = ("inboxes", "conversations", "contacts", "messages")
+
+    def __init__(self, base_url: str, account_id: str, token: str, *, timeout_s: float) -> None:
+        self._account_url = f"{base_url}/app/accounts/{account_id}"
+        self._http = VendorHttp(
+            f"{base_url}/api/v1/accounts/{account_id}",
+            {"api_access_token": token},
+            timeout_s=timeout_s,
+            classify=_classify,
+        )
+        self._inbox_names: dict[str, str] | None = None
+
+    @property
+    def requests_made(self) -> int:
+        """HTTP requests sent so far."""
+        return self._http.requests_made
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._http.close()
+
+    def pages(self, stream: str, window: Window) -> Iterator[Page]:
+        """Yield the pages of ``stream``. Raises VendorError, KeyError for an unknown stream."""
+        return {
+            "inboxes": self._inboxes,
+            "conversations": self._conversations,
+            "contacts": self._contacts,
+            "messages": self._messages,
+        }[stream](window)
+
+    def fetch_one(self, stream: str, vendor_id: str) -> Record | None:
+        """Return one conversation or contact; other streams are read through their conversation."""
+        try:
+            if stream == "conversations":
+                item = self._http.get_json(f"/conversations/{vendor_id}")
+                return normalize.conversation(
+                    item, account_url=self._account_url, inbox_names=self._inboxes_by_id()
+                )
+            if stream == "contacts":
+                item = self._http.get_json(f"/contacts/{vendor_id}")
+                return normalize.contact(item.get("payload", item), account_url=self._account_url)
+        except NotThere:
+            return None
+        return None
+
+    def _inboxes(self, _window: Window) -> Iterator[Page]:
+        items = _payload(self._http.get_json("/inboxes"), "inboxes")
+        self._inbox_names = {
+            str(item["id"]): str(item["name"]) for item in items if "id" in item and "name" in item
+        }
+        records, rejected = normalise_all("inboxes", items, normalize.inbox, _id)
+        yield Page("inboxes", records, rejected, total=len(items), scanned_all=True)
+
+    def _conversations(self, window: Window) -> Iterator[Page]:
+        since = parse_time(window.committed.get("since"))
+        if since is not None and window.run_start - since < _UPDATED_WITHIN_AT_MOST:
+            yield self._updated_conversations(since, window.run_start)
+            return
+        yield from self._all_conversations(window)
+
+    def _updated_conversations(self, since: dt.datetime, run_start: dt.datetime) -> Page:
+        seconds = int((run_start - since + _OVERLAP).total_seconds())
+        params = {"status": "all", "assignee_type": "all", "updated_within": seconds}
+        items, total = _conversation_list(self._http.get_json("/conversations", params))
+        return self._conversation_page(items, cursor={"since": run_start.isoformat()}, total=total)
+
+    def _all_conversations(self, window: Window) -> Iterator[Page]:
+        # The start of the backfill is kept: what changes while it runs is asked for afterwards.
+        started = str(window.committed.get("backfill_started") or window.run_start.isoformat())
+        number = max(1, int(window.committed.get("backfill_page") or 1) - 1)
+        for page in range(number, _PAGES_AT_MOST):
+            params = {"status": "all", "assignee_type": "all", "sort_by": "created_at_asc", "page": page}
+            items, total = _conversation_list(self._http.get_json("/conversations", params))
+            if not items:
+                yield Page(
+                    "conversations", (), cursor={"since": started}, total=total, scanned_all=number == 1
+                )
+                return
+            yield self._conversation_page(
+                items, cursor={"backfill_started": started, "backfill_page": page}, total=total
+            )
+
+    def _conversation_page(
+        self, items: list[dict[str, Any]], *, cursor: dict[str, Any], total: int | None
+    ) -> Page:
+        names = self._inboxes_by_id()
+        records, rejected = normalise_all(
+            "conversations",
+            items,
+            lambda item: normalize.conversation(item, account_url=self._account_url, inbox_names=names),
+            _id,
+        )
+        strangers: list[Record] = []
+        for item in items:
+            sender = (item.get("meta") or {}).get("sender")
+            if sender and sender.get("id") and normalize.is_hidden_from_list(sender):
+                strangers.append(
+                    normalize.contact(sender, account_url=self._account_url, conversation_id=str(item["id"]))
+                )
+        return Page("conversations", (*records, *strangers), rejected, cursor=cursor, total=total)
+
+    def _contacts(self, window: Window) -> Iterator[Page]:
+        scanned = parse_time(window.committed.get("scanned_at"))
+        full = scanned is None or window.run_start - scanned >= _CONTACT_SCAN_EVERY
+        since = parse_time(window.committed.get("since"))
+        sort = "created_at" if full or since is None else "-last_activity_at"
+        scan_cursor = window.run_start.isoformat() if full else window.committed.get("scanned_at")
+        for page in range(1, _PAGES_AT_MOST):
+            body = self._http.get_json(
+                "/contacts", {"page": page, "sort": sort, "include_contact_inboxes": "false"}
+            )
+            items = _payload(body, "contacts")
+            records, rejected = normalise_all(
+                "contacts", items, lambda item: normalize.contact(item, account_url=self._account_url), _id
+            )
+            total = (body.get("meta") or {}).get("count")
+            old = (
+                since is not None
+                and not full
+                and all(_idle_since(record, since - _OVERLAP) for record in records)
+            )
+            if not items or old:
+                cursor = {"since": window.run_start.isoformat(), "scanned_at": scan_cursor}
+                yield Page("contacts", records, rejected, cursor=cursor, total=total)
+                return
+            yield Page("contacts", records, rejected, total=total)
+
+    def _messages(self, window: Window) -> Iterator[Page]:
+        for thread in window.threads():
+            yield from self._thread(thread.vendor_id, thread.max_message_id)
+
+    def _thread(self, conversation_id: str, known_max: int) -> Iterator[Page]:
+        path = f"/conversations/{conversation_id}/messages"
+        if known_max:
+            # The newest 20 again: an edit or a delete of a recent message shows nowhere else.
+            yield self._message_page(conversation_id, self._read(path, {}), known_max)
+        position = known_max
+        for _ in range(_PAGES_AT_MOST):
+            items = self._read(path, {"after": position})
+            page = self._message_page(conversation_id, items, position)
+            if page.thread_position is None or (items and page.thread_position[1] <= position):
+                raise SchemaChanged("messages.id", f"conversation {conversation_id}: `after` did not advance")
+            position = page.thread_position[1]
+            if items:
+                yield page
+            if len(items) < _MESSAGES_AFTER:
+                return
+
+    def _read(self, path: str, params: dict[str, Any]) -> list[dict[str, Any]]:
+        try:
+            return _payload(self._http.get_json(path, params), "messages")
+        except NotThere:
+            return []  # deleted between the list and this call; the sweep tombstones it
+
+    def _message_page(self, conversation_id: str, items: list[dict[str, Any]], position: int) -> Page:
+        records: list[Record] = []
+        rejected: list[Rejected] = []
+        for item in items:
+            try:
+                records.extend(normalize.message(item, account_url=self._account_url))
+            except (KeyError, TypeError, ValueError, VendorError) as error:
+                rejected.append(
+                    Rejected("messages", str(item.get("id")), f"{type(error).__name__}: {error}", item)
+                )
+        newest = max((int(item["id"]) for item in items if "id" in item), default=position)
+        return Page(
+            "messages",
+            tuple(records),
+            tuple(rejected),
+            thread_position=(conversation_id, max(position, newest)),
+        )
+
+    def _inboxes_by_id(self) -> dict[str, str]:
+        if self._inbox_names is None:
+            items = _payload(self._http.get_json("/inboxes"), "inboxes")
+            self._inbox_names = {str(item["id"]): str(item["name"]) for item in items}
+        return self._inbox_names
+
+
+def _classify(response: httpx.Response) -> VendorError | None:
+    if response.status_code != 429:
+        return None
+    # rack-attack answers plain text without Retry-After; its window is the full minute.
+    now = utcnow()
+    # Jitter, so that several workers do not come back in the same instant; nothing secret hangs on it.
+    jitter_s = random.uniform(0, 3)  # noqa: S311
+    next_minute = now.replace(second=0, microsecond=0) + dt.timedelta(minutes=1)
+    return RateLimited("Chatwoot: too many requests", next_minute + dt.timedelta(seconds=jitter_s))
+
+
+def _id(item: Any) -> str:
+    return str(item["id"])
+
+
+def _idle_since(record: Record, moment: dt.datetime) -> bool:
+    last = record.fields.get("last_activity_at")
+    return last is None or cast("dt.datetime", last) < moment
+
+
+def _payload(body: Any, what: str) -> list[dict[str, Any]]:
+    payload: Any = body.get("payload") if isinstance(body, dict) else None
+    if not isinstance(payload, list):
+        raise SchemaChanged(f"{what}.payload", "expected a list")
+    return cast("list[dict[str, Any]]", payload)
+
+
+def _conversation_list(body: Any) -> tuple[list[dict[str, Any]], int | None]:
+    data: Any = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(data, dict) or not isinstance(data.get("payload"), list):
+        raise SchemaChanged("conversations.data.payload", "expected a list")
+    total = (data.get("meta") or {}).get("all_count")
+    return cast("list[dict[str, Any]]", data["payload"]), total if isinstance(total, int) else None

@@ -1,0 +1,67 @@
+"""What can go wrong between us and a vendor, named by cause. The kind decides whether a retry makes sense."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import ClassVar
+
+
+class VendorError(Exception):
+    """A failed call to a vendor. ``kind`` is stored with the error; only ``retryable`` kinds are tried again."""
+
+    kind: ClassVar[str] = "vendor_error"
+    retryable: ClassVar[bool] = False
+
+
+class CredentialsInvalid(VendorError):
+    """The vendor refused the token, or the token may not see what was asked for."""
+
+    kind = "credentials"
+
+
+class RateLimited(VendorError):
+    """The vendor asks for a pause until ``retry_at`` (UTC)."""
+
+    kind = "rate_limited"
+    retryable = True
+
+    def __init__(self, message: str, retry_at: dt.datetime) -> None:
+        super().__init__(message)
+        self.retry_at = retry_at
+
+
+class VendorDown(VendorError):
+    """No usable answer: refused or reset connection, timeout, 5xx, truncated body."""
+
+    kind = "vendor_down"
+    retryable = True
+
+
+class SchemaChanged(VendorError):
+    """An answer lacks what the connector relies on; ``field`` says where."""
+
+    kind = "schema_changed"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+
+
+class RequestRefused(VendorError):
+    """The vendor understood the request and refused it (4xx other than the above): a mistake of ours."""
+
+    kind = "refused"
+
+
+class QueryTooComplex(RequestRefused):
+    """Linear: one query may cost 10,000 points at most. A smaller page helps."""
+
+
+class BadRecord(VendorError):
+    """One record could not be normalised; the stream goes on without it."""
+
+    kind = "bad_record"
+
+    def __init__(self, vendor_id: str, message: str) -> None:
+        super().__init__(f"record {vendor_id}: {message}")
+        self.vendor_id = vendor_id

@@ -1,0 +1,161 @@
+"""HTTP to vendors: timeouts on every call, bounded retries, errors by cause.
+
+Vendors differ in how they say things; what is common (connection errors, timeouts, 5xx, a body that is not
+the JSON it claims to be) is decided here, the rest by the ``classify`` function each connector passes in.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import email.utils
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+import tenacity
+
+from jobs.connectors.errors import CredentialsInvalid, RateLimited, RequestRefused, VendorDown, VendorError
+from models.infra.clock import utcnow
+from models.infra.logging import get_logger
+
+log = get_logger(__name__)
+
+Classify = Callable[[httpx.Response], VendorError | None]
+
+_ATTEMPTS = 4
+_LONGEST_WAIT_S = 75.0  # a little over the minute that Chatwoot's window lasts; longer pauses end the run
+_MAX_BODY_BYTES = 64 * 1024 * 1024
+
+
+class VendorHttp:
+    """An HTTP client bound to one vendor account. Not thread-safe counters aside: one per sync run."""
+
+    def __init__(
+        self, base_url: str, headers: Mapping[str, str], *, timeout_s: float, classify: Classify
+    ) -> None:
+        self._classify = classify
+        self._client = httpx.Client(
+            base_url=base_url,
+            headers={"user-agent": "control-tower/1", "accept": "application/json", **headers},
+            timeout=httpx.Timeout(timeout_s, connect=min(3.0, timeout_s)),
+            limits=httpx.Limits(max_connections=8, max_keepalive_connections=8),
+            follow_redirects=False,
+            trust_env=False,  # a proxy of the environment must not see vendor tokens unasked
+        )
+        self.requests_made = 0
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def get_json(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
+        """GET and return the parsed JSON body. Raises VendorError; 404 raises NotThere."""
+        return self._call("GET", path, params=params, body=None)
+
+    def post_json(self, path: str, body: Any) -> Any:
+        """POST a JSON body and return the parsed answer. Raises VendorError. Only for reads: it is retried."""
+        return self._call("POST", path, params=None, body=body)
+
+    def _call(self, method: str, path: str, *, params: Mapping[str, Any] | None, body: Any) -> Any:
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(_ATTEMPTS),
+            wait=_wait_for,
+            retry=tenacity.retry_if_exception(_worth_a_retry),
+            before_sleep=lambda state: log.info(
+                "vendor_retry",
+                path=path,
+                attempt=state.attempt_number,
+                error=str(state.outcome.exception()) if state.outcome else "",
+            ),
+            reraise=True,
+        )
+        return retrying(self._once, method, path, params, body)
+
+    def _once(self, method: str, path: str, params: Mapping[str, Any] | None, body: Any) -> Any:
+        self.requests_made += 1
+        try:
+            response = self._client.request(method, path, params=params, json=body)
+        except httpx.TimeoutException as error:
+            raise VendorDown(f"{method} {path}: no answer in time") from error
+        except httpx.TransportError as error:
+            raise VendorDown(f"{method} {path}: {type(error).__name__}: {error}") from error
+        special = self._classify(response)
+        if special is not None:
+            raise special
+        _raise_for_status(response, f"{method} {path}")
+        if len(response.content) > _MAX_BODY_BYTES:
+            raise RequestRefused(f"{method} {path}: body over {_MAX_BODY_BYTES} bytes")
+        try:
+            return json.loads(response.content)
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            # A cut connection behind a proxy looks like this; the next try usually brings the rest.
+            raise VendorDown(f"{method} {path}: body is not JSON ({error})") from error
+
+
+class NotThere(RequestRefused):
+    """404: the vendor has no such record (any more)."""
+
+
+def _raise_for_status(response: httpx.Response, what: str) -> None:
+    status = response.status_code
+    if status < 400:
+        return
+    message = f"{what}: HTTP {status}: {_error_text(response)}"
+    if status in (401, 403):
+        raise CredentialsInvalid(message)
+    if status == 404:
+        raise NotThere(message)
+    if status == 429:
+        raise RateLimited(message, retry_after(response) or utcnow() + dt.timedelta(seconds=5))
+    if status >= 500:
+        raise VendorDown(message)
+    raise RequestRefused(message)
+
+
+def _error_text(response: httpx.Response) -> str:
+    try:
+        body = response.json()
+    except ValueError:
+        return response.text[:200].strip()
+    if isinstance(body, dict):
+        for key in ("error", "message"):
+            if isinstance(body.get(key), str):
+                return str(body[key])[:300]
+    return str(body)[:300]
+
+
+def retry_after(response: httpx.Response) -> dt.datetime | None:
+    """Return when ``Retry-After`` allows the next try: seconds or an HTTP date; None when absent or unreadable."""
+    raw = response.headers.get("retry-after")
+    if not raw:
+        return None
+    soonest = utcnow() + dt.timedelta(milliseconds=100)
+    if raw.strip().isdigit():
+        return max(soonest, utcnow() + dt.timedelta(seconds=int(raw)))
+    try:
+        parsed = email.utils.parsedate_to_datetime(raw)
+    except ValueError:
+        return None
+    return max(soonest, parsed if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC))
+
+
+def _pause_s(error: BaseException | None) -> float | None:
+    if isinstance(error, RateLimited):
+        return max(0.1, (error.retry_at - utcnow()).total_seconds())
+    return None
+
+
+def _worth_a_retry(error: BaseException) -> bool:
+    if not isinstance(error, VendorError) or not error.retryable:
+        return False
+    pause = _pause_s(error)
+    return pause is None or pause <= _LONGEST_WAIT_S
+
+
+_backoff = tenacity.wait_exponential_jitter(initial=0.3, max=8.0, jitter=0.3)
+
+
+def _wait_for(state: tenacity.RetryCallState) -> float:
+    pause = _pause_s(state.outcome.exception() if state.outcome else None)
+    return pause if pause is not None else _backoff(state)

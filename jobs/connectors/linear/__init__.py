@@ -1,0 +1,1 @@
+"""The Linear connector: `client` speaks HTTP, `normalize` is pure."""

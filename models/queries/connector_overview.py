@@ -1,0 +1,226 @@
+"""What is known about an account scope's connections: state, rows a stream, errors. Reads only."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, func, or_
+from sqlmodel import Session, col, select
+
+from models.infra.ids import AccountScopeId, ConnectionId
+from models.infra.scope import Scope
+from models.queries.record_sets import live
+from models.queries.stream_sets import STREAMS
+from models.tables.platform import Project, VendorConnection
+from models.tables.reliability import ConnectorError, ConnectorSyncState, ReconciliationMetric
+
+UNRESOLVED = ("pending", "retrying", "dead_letter")
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFacts:
+    """A vendor connection and what its last runs came to. Never carries the token."""
+
+    id: ConnectionId
+    connector: str
+    name: str
+    base_url: str
+    enabled: bool
+    status: str
+    last_started_at: dt.datetime | None
+    last_success_at: dt.datetime | None
+    last_error_at: dt.datetime | None
+    last_error_kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """Live rows of one stream inside the scope, its unresolved errors, when one of its rows was last written."""
+
+    connection_id: ConnectionId
+    stream: str
+    rows: int
+    errors: int
+    synced_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorFacts:
+    """One failed unit of work. The vendor's payload stays in the table."""
+
+    id: UUID
+    connection_id: UUID
+    project_id: UUID | None
+    stream: str
+    unit: str
+    error_kind: str
+    message: str
+    status: str
+    attempt: int
+    next_retry_at: dt.datetime | None
+    created_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CompletenessFacts:
+    """The latest comparison of one stream with its vendor; `pct` is None when the vendor was unreachable."""
+
+    connector: str
+    stream: str
+    pct: float | None
+    vendor_count: int | None
+    measured_at: dt.datetime
+
+
+def list_connections(session: Session, account_scope_id: AccountScopeId) -> list[ConnectionFacts]:
+    """The connections of an account scope by connector and name."""
+    rows = session.execute(
+        select(VendorConnection, ConnectorSyncState)
+        .join(
+            ConnectorSyncState,
+            col(ConnectorSyncState.connection_id) == col(VendorConnection.id),
+            isouter=True,
+        )
+        .where(VendorConnection.account_scope_id == account_scope_id)
+        .order_by(col(VendorConnection.connector), col(VendorConnection.name), col(VendorConnection.id))
+    )
+    found: list[ConnectionFacts] = []
+    for connection, state in rows.tuples():
+        # The outer join answers None for a connection that has never run.
+        last: ConnectorSyncState | None = state
+        found.append(
+            ConnectionFacts(
+                ConnectionId(connection.id),
+                connection.connector,
+                connection.name,
+                connection.base_url,
+                connection.enabled,
+                last.status if last else "never",
+                last.last_started_at if last else None,
+                last.last_success_at if last else None,
+                last.last_error_at if last else None,
+                (last.last_error_kind or "") if last else "",
+            )
+        )
+    return found
+
+
+def count_streams(
+    session: Session, scope: Scope, connections: Sequence[ConnectionFacts]
+) -> list[StreamFacts]:
+    """Rows and errors of every stream of these connections, in the order of display."""
+    errors = _count_errors(session, scope)
+    found: list[StreamFacts] = []
+    for connector in sorted({each.connector for each in connections}):
+        for stream, (_, model) in STREAMS[connector].items():
+            counted = session.execute(
+                select(col(model.connection_id), func.count(), func.max(col(model.synced_at)))
+                .where(live(model, scope))
+                .group_by(col(model.connection_id))
+            )
+            rows = {row[0]: (int(row[1]), row[2]) for row in counted}
+            for each in connections:
+                if each.connector == connector:
+                    count, synced_at = rows.get(each.id, (0, None))
+                    found.append(
+                        StreamFacts(each.id, stream, count, errors.get((each.id, stream), 0), synced_at)
+                    )
+    return found
+
+
+def covers_account_scope(session: Session, scope: Scope) -> bool:
+    """Whether the scope holds every project of its account scope: only then may it see what has no project yet."""
+    others = session.exec(
+        select(func.count())
+        .select_from(Project)
+        .where(
+            Project.account_scope_id == scope.account_scope_id,
+            col(Project.id).not_in(scope.project_ids),
+            col(Project.archived_at).is_(None),
+        )
+    ).one()
+    return others == 0
+
+
+def _visible_errors(session: Session, scope: Scope) -> ColumnElement[bool]:
+    mine = col(ConnectorError.project_id).in_(scope.project_ids)
+    visible = (
+        or_(mine, col(ConnectorError.project_id).is_(None)) if covers_account_scope(session, scope) else mine
+    )
+    return and_(
+        col(ConnectorError.account_scope_id) == scope.account_scope_id,
+        visible,
+        col(ConnectorError.status).in_(UNRESOLVED),
+    )
+
+
+def _count_errors(session: Session, scope: Scope) -> Mapping[tuple[UUID, str], int]:
+    rows = session.execute(
+        select(col(ConnectorError.connection_id), col(ConnectorError.stream), func.count())
+        .where(_visible_errors(session, scope))
+        .group_by(col(ConnectorError.connection_id), col(ConnectorError.stream))
+    )
+    return {(row[0], row[1]): int(row[2]) for row in rows}
+
+
+def list_errors(session: Session, scope: Scope, *, after: UUID | None, limit: int) -> list[ErrorFacts]:
+    """Unresolved errors inside the scope, newest first, after the one with id `after`. Errors of records that
+    could not be routed yet are shown only to a scope that covers its whole account scope.
+    """
+    statement = select(ConnectorError).where(_visible_errors(session, scope))
+    if after is not None:
+        statement = statement.where(col(ConnectorError.id) < after)
+    rows = session.exec(statement.order_by(col(ConnectorError.id).desc()).limit(limit))
+    return [
+        ErrorFacts(
+            row.id,
+            row.connection_id,
+            row.project_id,
+            row.stream,
+            row.unit,
+            row.error_kind,
+            row.message,
+            row.status,
+            row.attempt,
+            row.next_retry_at,
+            row.created_at,
+        )
+        for row in rows
+    ]
+
+
+def latest_completeness(session: Session, account_scope_id: AccountScopeId) -> list[CompletenessFacts]:
+    """The latest reconciliation of every stream; empty until one has run."""
+    metric = ReconciliationMetric
+    rows = session.execute(
+        select(metric, col(VendorConnection.connector))
+        .join(VendorConnection, col(VendorConnection.id) == col(metric.connection_id))
+        .where(metric.account_scope_id == account_scope_id, col(metric.project_id).is_(None))
+        .distinct(col(metric.connection_id), col(metric.stream))
+        .order_by(col(metric.connection_id), col(metric.stream), col(metric.measured_at).desc())
+    )
+    return [
+        CompletenessFacts(connector, row.stream, row.completeness_pct, row.vendor_count, row.measured_at)
+        for row, connector in rows.tuples()
+    ]
+
+
+def newest_activity(session: Session, scope: Scope) -> Mapping[UUID, Any]:
+    """When something last happened in each project: its newest message, issue or deal change."""
+    newest: dict[UUID, Any] = {}
+    for connector, stream in (("chatwoot", "messages"), ("linear", "issues"), ("attio", "deals")):
+        _, model = STREAMS[connector][stream]
+        instant = col(model.source_created_at if stream == "messages" else model.source_updated_at)
+        rows = session.execute(
+            select(col(model.project_id), func.max(instant))
+            .where(live(model, scope))
+            .group_by(col(model.project_id))
+        )
+        for project_id, at in rows.tuples():
+            if at is not None and (project_id not in newest or at > newest[project_id]):
+                newest[project_id] = at
+    return newest

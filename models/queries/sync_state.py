@@ -1,0 +1,217 @@
+"""Connections, their cursors, what their runs came to, and the connector error queue."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel import Session, select
+
+from models.infra.errors import NotFound
+from models.infra.ids import AccountScopeId, ConnectionId, ProjectId
+from models.tables.platform import Project, ProjectBinding, VendorConnection
+
+_BACKOFF_BASE_S = 30
+_BACKOFF_CAP_S = 6 * 3600
+_ATTEMPTS_AT_MOST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRow:
+    """A vendor connection as a run needs it; the token is still encrypted."""
+
+    id: ConnectionId
+    account_scope_id: AccountScopeId
+    connector: str
+    name: str
+    base_url: str
+    external_account: str
+    token_encrypted: str
+
+
+@dataclass(frozen=True, slots=True)
+class BindingRow:
+    """A routing rule of a connection."""
+
+    priority: int
+    rule_kind: str
+    rule_value: str
+    project_id: ProjectId
+
+
+def get_connection(session: Session, connection_id: ConnectionId) -> ConnectionRow:
+    """Return a connection. Raises NotFound when it does not exist or is disabled."""
+    row = session.get(VendorConnection, connection_id)
+    if row is None or not row.enabled:
+        raise NotFound("no such connection")
+    return ConnectionRow(
+        ConnectionId(row.id),
+        AccountScopeId(row.account_scope_id),
+        row.connector,
+        row.name,
+        row.base_url,
+        row.external_account,
+        row.token_encrypted,
+    )
+
+
+def list_bindings(session: Session, connection_id: ConnectionId) -> list[BindingRow]:
+    """Return the routing rules of a connection."""
+    rows = session.exec(select(ProjectBinding).where(ProjectBinding.connection_id == connection_id))
+    return [
+        BindingRow(row.priority, row.rule_kind, row.rule_value, ProjectId(row.project_id)) for row in rows
+    ]
+
+
+def unassigned_project(session: Session, account_scope_id: AccountScopeId) -> ProjectId:
+    """Return the scope's project for what no rule takes. Raises NotFound when the scope has none."""
+    found = session.exec(
+        select(Project.id).where(Project.account_scope_id == account_scope_id, Project.kind == "unassigned")
+    ).first()
+    if found is None:
+        raise NotFound("the account scope has no unassigned project")
+    return ProjectId(found)
+
+
+def read_cursor(session: Session, connection_id: ConnectionId, stream: str) -> dict[str, Any]:
+    """Return the committed cursor of a stream; empty before its first page."""
+    found = session.execute(
+        text("SELECT committed FROM sync_watermarks WHERE connection_id = :connection AND stream = :stream"),
+        {"connection": connection_id, "stream": stream},
+    ).scalar()
+    return dict(found or {})
+
+
+def commit_cursor(
+    session: Session, connection: ConnectionRow, stream: str, cursor: Mapping[str, Any]
+) -> None:
+    """Store the cursor in the transaction of the rows it stands for."""
+    session.execute(
+        text(
+            "INSERT INTO sync_watermarks (connection_id, account_scope_id, stream, committed, updated_at)"
+            " VALUES (:connection, :scope, :stream, CAST(:cursor AS jsonb), now())"
+            " ON CONFLICT (connection_id, stream)"
+            " DO UPDATE SET committed = excluded.committed, updated_at = excluded.updated_at"
+        ),
+        {
+            "connection": connection.id,
+            "scope": connection.account_scope_id,
+            "stream": stream,
+            "cursor": json.dumps(dict(cursor)),
+        },
+    )
+
+
+def mark_started(session: Session, connection: ConnectionRow, at: dt.datetime) -> None:
+    """Note that a run of the connection began."""
+    session.execute(
+        text(
+            "INSERT INTO connector_sync_state (connection_id, account_scope_id, status, last_started_at)"
+            " VALUES (:connection, :scope, 'running', :at) ON CONFLICT (connection_id)"
+            " DO UPDATE SET status = 'running', last_started_at = excluded.last_started_at"
+        ),
+        {"connection": connection.id, "scope": connection.account_scope_id, "at": at},
+    )
+
+
+def mark_finished(
+    session: Session,
+    connection: ConnectionRow,
+    *,
+    status: str,
+    at: dt.datetime,
+    duration_s: float,
+    counts: Mapping[str, Any],
+    error_kind: str | None = None,
+    error_message: str | None = None,
+) -> None:
+    """Note how a run ended: ``ok``, ``degraded`` (some streams failed) or ``failed``. Only ``ok`` is a success."""
+    session.execute(
+        text(
+            "UPDATE connector_sync_state SET status = :status, last_duration_s = :duration,"
+            " counts = CAST(:counts AS jsonb),"
+            " last_success_at = CASE WHEN :status = 'ok' THEN :at ELSE last_success_at END,"
+            " last_error_at = CASE WHEN :status = 'ok' THEN last_error_at ELSE :at END,"
+            " last_error_kind = CAST(:kind AS varchar), last_error_message = CAST(:message AS varchar)"
+            " WHERE connection_id = :connection"
+        ),
+        {
+            "connection": connection.id,
+            "status": status,
+            "at": at,
+            "duration": duration_s,
+            "counts": json.dumps(dict(counts)),
+            "kind": error_kind,
+            "message": error_message,
+        },
+    )
+
+
+def queue_error(
+    session: Session,
+    connection: ConnectionRow,
+    *,
+    stream: str,
+    unit: str,
+    kind: str,
+    message: str,
+    payload: Mapping[str, Any],
+    retryable: bool,
+) -> None:
+    """Put a failed unit into the queue, or count one more attempt of it.
+
+    Retries back off exponentially (30 s doubling, 6 h at most); after five attempts, or at once for a kind
+    that no retry can mend, the unit is a dead letter.
+    """
+    session.execute(
+        text(
+            """
+            INSERT INTO connector_errors AS e (account_scope_id, connection_id, stream, unit, error_kind, message,
+                payload, status, attempt, next_retry_at)
+            VALUES (:scope, :connection, :stream, :unit, :kind, :message, CAST(:payload AS jsonb),
+                CASE WHEN :retryable THEN 'pending' ELSE 'dead_letter' END, 1,
+                CASE WHEN :retryable THEN now() + make_interval(secs => :base) END)
+            ON CONFLICT (connection_id, stream, unit) DO UPDATE SET
+                error_kind = excluded.error_kind, message = excluded.message, payload = excluded.payload,
+                updated_at = now(),
+                attempt = CASE WHEN e.status = 'resolved' THEN 1 ELSE e.attempt + 1 END,
+                status = CASE WHEN excluded.status = 'dead_letter'
+                                OR (e.status <> 'resolved' AND e.attempt + 1 >= :most) THEN 'dead_letter'
+                              ELSE 'pending' END,
+                next_retry_at = CASE WHEN excluded.status = 'dead_letter'
+                                       OR (e.status <> 'resolved' AND e.attempt + 1 >= :most) THEN NULL
+                    ELSE now() + make_interval(secs => least(:cap, :base * power(2,
+                        CASE WHEN e.status = 'resolved' THEN 0 ELSE e.attempt END))) END
+            """
+        ),
+        {
+            "scope": connection.account_scope_id,
+            "connection": connection.id,
+            "stream": stream,
+            "unit": unit,
+            "kind": kind,
+            "message": message[:2000],
+            "payload": json.dumps(dict(payload)),
+            "retryable": retryable,
+            "base": _BACKOFF_BASE_S,
+            "cap": _BACKOFF_CAP_S,
+            "most": _ATTEMPTS_AT_MOST,
+        },
+    )
+
+
+def resolve_errors(session: Session, connection_id: ConnectionId, stream: str, units: list[str]) -> int:
+    """Mark queued errors of units that have succeeded since as resolved; return how many."""
+    if not units:
+        return 0
+    return session.execute(
+        text(
+            "UPDATE connector_errors SET status = 'resolved', next_retry_at = NULL, updated_at = now()"
+            " WHERE connection_id = :connection AND stream = :stream AND unit = ANY(:units) AND status <> 'resolved'"
+        ),
+        {"connection": connection_id, "stream": stream, "units": units},
+    ).rowcount  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
