@@ -126,7 +126,7 @@ def parse_time(value: object) -> dt.datetime | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise ValueError(f"not a time: {value!r}")
+        raise ValueError(f"not a time: {value!r}")  # noqa: TRY004 - one error for unusable input
     head, dot, tail = value.partition(".")
     if dot:
         # Attio sends nine digits of a second; Python keeps six.

@@ -45,7 +45,7 @@ class AttioClient:
         """Release the connections."""
         self._http.close()
 
-    def pages(self, stream: str, window: Window) -> Iterator[Page]:
+    def pages(self, stream: str, window: Window) -> Iterator[Page]:  # noqa: ARG002 - every stream is read whole
         """Yield the pages of ``stream``. Raises VendorError, KeyError for an unknown stream."""
         if stream == "notes":
             return self._notes()
