@@ -147,6 +147,15 @@ def jobs_status(scope: Scope, limit: int = 50) -> JobsStatus:
     return JobsStatus(True, states, workers, schedule, recent, outbox)
 
 
+def count_workers() -> int:
+    """Live worker processes; 0 while Redis is away."""
+    try:
+        return Worker.count(connection=queue_redis())
+    except (RedisError, Unavailable) as error:
+        log.warning("queue away", error=str(error))
+        return 0
+
+
 def _request(
     job: str, subject: str, requested_by: str, account_scope_id: UUID | None, *, connector: str | None = None
 ) -> JobRunRef:

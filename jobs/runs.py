@@ -73,6 +73,8 @@ class Run:
         payload: dict[str, Any] = {
             "job": self.job,
             "run_id": str(self.id),
+            # Listeners show an event only to sessions of its account scope.
+            "account_scope_id": str(self.account_scope_id) if self.account_scope_id else None,
             "project_id": project_id,
             "connector": self.connector,
             "stream": stream,

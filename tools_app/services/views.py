@@ -57,7 +57,8 @@ class Figure:
 class TileView:
     """A highlight. `key` names its texts (`tile.<key>.title`, `.note`); `previous` is the same figure one period
     earlier (None: not compared), `better` says which direction is good news. `page` is where the tile leads
-    when that is not its list of records."""
+    when that is not its list of records.
+    """
 
     key: str
     figure: Figure
@@ -88,7 +89,8 @@ class SeriesView:
 @dataclass(frozen=True, slots=True)
 class ChartView:
     """One chart, one question (`chart.<key>.title`). All series share the same `x` values in the same order.
-    Without data `series` is empty and the text `chart.<key>.empty` says what to do."""
+    Without data `series` is empty and the text `chart.<key>.empty` says what to do.
+    """
 
     key: str
     kind: ChartKind
@@ -267,7 +269,8 @@ class RecordRow:
 @dataclass(frozen=True, slots=True)
 class RecordsView:
     """The records behind one number. `set_code` names the set (`records.<set_code>.title`), `params` narrow it
-    (week, project, stage …), `figure` is the number itself, computed from exactly these records."""
+    (week, project, stage …), `figure` is the number itself, computed from exactly these records.
+    """
 
     set_code: str
     params: dict[str, str]
@@ -322,7 +325,8 @@ class SourceCount:
 @dataclass(frozen=True, slots=True)
 class AnswerView:
     """An answer, or an honest refusal: then `answerable` is False and `code` names why (`refusal.<code>`).
-    `completeness_pct` is None where completeness has not been measured."""
+    `completeness_pct` is None where completeness has not been measured.
+    """
 
     query_run_id: str
     query: str

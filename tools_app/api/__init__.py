@@ -1,0 +1,1 @@
+"""The HTTP API under /api, with /health and /metrics beside it: thin endpoints over tools_app.services."""

@@ -1,0 +1,108 @@
+"""The API as one ASGI app: `create_api()` is what the application object mounts beside its pages.
+
+/api is an app of its own inside, so that an unknown path or method below it is answered here, as JSON, and never by
+the page server that is mounted behind. FastAPI's lifespan does not run there: start and stop belong to `tools_app`.
+"""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import RedirectResponse
+
+from models.infra.settings import get_settings
+from tools_app.api import auth, connectors, events, health, jobs, lightrag, projects, records
+from tools_app.api.docs import install_docs
+from tools_app.api.errors import ErrorAnswer, install_error_handlers
+from tools_app.api.request_context import RequestContext
+from tools_app.services.credentials import require_safe_credentials
+
+VERSION = "1"
+DESCRIPTION = """
+Control Tower's API. Log in with `POST /api/auth/login`; the session cookie then proves who asks, and the answer's
+`csrf_token` goes into the `x-csrf-token` header of every other mutation. Every answer carries `x-request-id`.
+"""
+# Paths that answer without a session.
+PUBLIC = frozenset({"/auth/login", "/health", "/metrics"})
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"model": ErrorAnswer, "description": "Invalid input"},
+    401: {"model": ErrorAnswer, "description": "No session"},
+    403: {"model": ErrorAnswer, "description": "Refused: CSRF token or origin"},
+    404: {"model": ErrorAnswer, "description": "Unknown, or outside the account scope"},
+    409: {"model": ErrorAnswer, "description": "Conflict"},
+    429: {"model": ErrorAnswer, "description": "Too many requests; see Retry-After"},
+    503: {"model": ErrorAnswer, "description": "Something this needs is away"},
+}
+
+
+class ApiApp(FastAPI):
+    """A FastAPI app whose description says what the handlers really answer: 400 for invalid input, not 422."""
+
+    path_prefix = ""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI 3.1 description with full paths, made once."""
+        if not self.openapi_schema:
+            schema = get_openapi(
+                title="Control Tower", version=VERSION, description=DESCRIPTION.strip(), routes=self.routes
+            )
+            schema["paths"] = {
+                f"{self.path_prefix}{path}": _described(path, operations)
+                for path, operations in schema.get("paths", {}).items()
+            }
+            components = schema.setdefault("components", {})
+            components["securitySchemes"] = {
+                "session": {"type": "apiKey", "in": "cookie", "name": "ct_session"},
+                "csrf": {"type": "apiKey", "in": "header", "name": "x-csrf-token"},
+            }
+            for unused in ("HTTPValidationError", "ValidationError"):
+                components.get("schemas", {}).pop(unused, None)
+            self.openapi_schema = schema
+        return self.openapi_schema
+
+
+def _described(path: str, operations: dict[str, Any]) -> dict[str, Any]:
+    for method, operation in operations.items():
+        operation.get("responses", {}).pop("422", None)
+        if path not in PUBLIC:
+            operation["security"] = [{"session": []} if method == "get" else {"session": [], "csrf": []}]
+    return operations
+
+
+def _inner_api() -> ApiApp:
+    api = ApiApp(
+        title="Control Tower", version=VERSION, docs_url=None, redoc_url=None, openapi_url="/openapi.json"
+    )
+    api.path_prefix = "/api"
+    for module in (auth, projects, records, lightrag, connectors, jobs, events):
+        api.include_router(module.router, responses=_ERRORS)
+    install_docs(api)
+    install_error_handlers(api)
+    return api
+
+
+def create_api() -> FastAPI:
+    """The ASGI app with /api, /health and /metrics; what else it is asked for goes to whatever is mounted behind.
+
+    Raises StartupRefused when the credentials in the settings are not safe to serve with.
+    """
+    require_safe_credentials(get_settings())
+    api = _inner_api()
+    outer = ApiApp(docs_url=None, redoc_url=None, openapi_url=None)
+    outer.include_router(health.router)
+    outer.mount("/api", api, name="api")
+    install_error_handlers(outer)
+    outer.add_middleware(RequestContext, https=get_settings().origin().startswith("https:"))
+    described = outer.openapi()["paths"]
+
+    @outer.get("/api", include_in_schema=False)
+    async def index() -> RedirectResponse:
+        return RedirectResponse("/api/docs")
+
+    # One description for everything: the two root paths stand beside those below /api.
+    api.openapi()["paths"] |= described
+    api.openapi()["components"].setdefault("schemas", {}).update(
+        outer.openapi()["components"].get("schemas", {})
+    )
+    return outer

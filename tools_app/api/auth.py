@@ -1,0 +1,92 @@
+"""/auth: login, logout, me."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field, StringConstraints
+
+from models.infra.database import in_db
+from models.infra.errors import InvalidInput
+from models.infra.settings import get_settings
+from tools_app.api.deps import Caller, Changer, browser_of, check_origin, session_token
+from tools_app.api.schemas import Answer, Input
+from tools_app.services import auth
+from tools_app.services.views import SessionView
+
+router = APIRouter(prefix="/auth", tags=["auth"])
+
+
+class LoginInput(Input):
+    """Name and password; `account_scope` is the slug of the portfolio to open (the oldest one if left out)."""
+
+    username: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    password: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    account_scope: Annotated[str | None, Field(max_length=64)] = None
+
+
+class SessionAnswer(Answer):
+    """Who is logged in. `csrf_token` goes into the x-csrf-token header of every mutation."""
+
+    user: str
+    csrf_token: str
+    account_scope_id: str
+    active_project_id: str | None
+
+
+class LogoutAnswer(Answer):
+    """The session is over."""
+
+    logged_out: bool = True
+
+
+def _answer(session: SessionView) -> SessionAnswer:
+    return SessionAnswer(
+        user=session.user,
+        csrf_token=session.csrf_token,
+        account_scope_id=session.account_scope_id,
+        active_project_id=session.active_project_id,
+    )
+
+
+@router.post("/login", summary="Open a session")
+async def login(request: Request, response: Response, body: LoginInput) -> SessionAnswer:
+    """Checks name and password and sets the session cookie. JSON only, from the same origin or a program."""
+    check_origin(request)
+    # A form of another site can post text/plain without asking; JSON it cannot.
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise InvalidInput("The body must be application/json.", code="json_required")
+    opened = await in_db(
+        auth.login,
+        body.username,
+        body.password,
+        browser_of(request),
+        former_token=session_token(request),
+        account_scope=body.account_scope,
+    )
+    response.set_cookie(
+        auth.cookie_name(),
+        opened.token,
+        max_age=int(auth.ABSOLUTE.total_seconds()),
+        path="/",
+        secure=get_settings().cookie_is_secure(),
+        httponly=True,
+        samesite="lax",
+    )
+    return _answer(opened.session)
+
+
+@router.post("/logout", summary="End the session")
+async def logout(request: Request, response: Response, session: Changer) -> LogoutAnswer:
+    """Ends the session on the server and removes the cookie."""
+    del session
+    await in_db(auth.logout, session_token(request) or "")
+    response.delete_cookie(
+        auth.cookie_name(), path="/", secure=get_settings().cookie_is_secure(), httponly=True, samesite="lax"
+    )
+    return LogoutAnswer()
+
+
+@router.get("/me", summary="The session")
+async def me(session: Caller) -> SessionAnswer:
+    """Who is logged in, with the CSRF token and the active project."""
+    return _answer(session)

@@ -1,0 +1,47 @@
+"""/connectors: state, sync, errors."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query
+
+from models.infra.database import in_db
+from models.queries.connector_overview import ErrorFacts
+from tools_app.api.deps import Changer, Limit, ReadScope
+from tools_app.api.schemas import ItemList
+from tools_app.services import connectors
+from tools_app.services.connectors import RequestedRun
+from tools_app.services.views import ConnectorCard
+
+router = APIRouter(prefix="/connectors", tags=["connectors"])
+
+Connector = Annotated[Literal["chatwoot", "linear", "attio"], Path(description="Name of the connector.")]
+
+
+@router.get("/state", summary="State of every connection")
+async def state(scope: ReadScope) -> ItemList[ConnectorCard]:
+    """Last success, rows and errors a stream, and what is running. Rows are counted inside the scope."""
+    return ItemList[ConnectorCard](items=await in_db(connectors.connectors_state, scope))
+
+
+@router.post("/sync", status_code=202, summary="Sync all connections now")
+async def sync_all(session: Changer) -> ItemList[RequestedRun]:
+    """Asks for a sync of every connection of the account scope; a running one is joined."""
+    return ItemList[RequestedRun](items=await in_db(connectors.sync_now, session))
+
+
+@router.post("/{name}/sync", status_code=202, summary="Sync the connections of one connector now")
+async def sync_one(session: Changer, name: Connector) -> ItemList[RequestedRun]:
+    """Asks for a sync; 404 when the account scope has no such connection."""
+    return ItemList[RequestedRun](items=await in_db(connectors.sync_now, session, name))
+
+
+@router.get("/errors", summary="Unresolved errors")
+async def errors(
+    scope: ReadScope,
+    cursor: Annotated[UUID | None, Query(description="`next_cursor` of the page before.")] = None,
+    limit: Limit = 50,
+) -> ItemList[ErrorFacts]:
+    """Failed units of work that wait for a retry or were given up, newest first."""
+    page = await in_db(connectors.list_errors, scope, cursor=cursor, limit=limit)
+    return ItemList[ErrorFacts](items=page.items, next_cursor=page.next_cursor)

@@ -1,0 +1,125 @@
+"""/lightrag: query, status, refresh, feedback; /search is query's other name."""
+
+import datetime as dt
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import AliasChoices, BeforeValidator, Field, StringConstraints
+
+from models.infra.database import in_db
+from retrieval import schemas as retrieval
+from tools_app.api.deps import Changer, ProjectParameter, ReadScope
+from tools_app.api.schemas import Answer, Input, NoInput
+from tools_app.services import projects, search
+
+router = APIRouter(tags=["lightrag"])
+
+
+def _whole_day(value: object) -> object:
+    """A text of the form YYYY-MM-DD is a day, not its midnight."""
+    return (
+        dt.date.fromisoformat(value) if isinstance(value, str) and len(value) == len("YYYY-MM-DD") else value
+    )
+
+
+DayOrInstant = Annotated[dt.datetime | dt.date | None, BeforeValidator(_whole_day)]
+Group = Literal["messages", "issues", "deals"]
+
+
+class QueryInput(Input):
+    """A question. The camelCase forms of the names are accepted."""
+
+    query: Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+    top_k: Annotated[int, Field(ge=1, le=50, validation_alias=AliasChoices("top_k", "topK"))] = 10
+    source_limit: Annotated[
+        int, Field(ge=1, le=25, validation_alias=AliasChoices("source_limit", "sourceLimit"))
+    ] = 8
+    source_filter: Annotated[
+        tuple[Group, ...] | None,
+        Field(min_length=1, max_length=3, validation_alias=AliasChoices("source_filter", "sourceFilter")),
+    ] = None
+    mode: Literal["hybrid", "vector", "lexical"] = "hybrid"
+    date_from: Annotated[DayOrInstant, Field(validation_alias=AliasChoices("date_from", "dateFrom"))] = None
+    date_to: Annotated[DayOrInstant, Field(validation_alias=AliasChoices("date_to", "dateTo"))] = None
+    lang: Literal["en", "ru"] | None = None
+    project_id: Annotated[
+        str | None,
+        Field(
+            max_length=64,
+            validation_alias=AliasChoices("project_id", "projectId"),
+            description="Id or slug of a project, or `all`; left out: the session's active project.",
+        ),
+    ] = None
+
+
+class QueryAnswer(Answer, retrieval.Answer):
+    """The answer with everything it rests on."""
+
+
+class FeedbackInput(Input):
+    """A vote on an answer."""
+
+    query_run_id: UUID
+    rating: search.Rating
+    comment: Annotated[str, StringConstraints(max_length=4000, strip_whitespace=True)] | None = None
+    project_id: Annotated[str | None, Field(max_length=64)] = None
+
+
+class FeedbackAnswer(Answer):
+    """The vote is stored."""
+
+    query_run_id: UUID
+    rating: search.Rating
+
+
+class StatusAnswer(Answer, retrieval.RetrievalStatus):
+    """What the index of the scope holds."""
+
+
+class RefreshAnswer(Answer):
+    """The indexing runs that were asked for or are at work already."""
+
+    run_ids: tuple[str, ...]
+
+
+@router.post("/lightrag/query", summary="Ask a question")
+@router.post("/search", summary="Ask a question (other name of /lightrag/query)")
+async def query(session: Changer, body: QueryInput, project_id: ProjectParameter = None) -> QueryAnswer:
+    """An answer of cited sentences with its evidence, or a refusal when the evidence supports none."""
+    scope = await in_db(projects.resolve_scope, session, body.project_id or project_id)
+    question = search.Question(
+        text=body.query,
+        top_k=body.top_k,
+        source_limit=body.source_limit,
+        source_filter=body.source_filter,
+        mode=body.mode,
+        date_from=body.date_from,
+        date_to=body.date_to,
+        lang=body.lang,
+    )
+    found = await in_db(search.answer, scope, question)
+    return QueryAnswer.model_validate(found.model_dump())
+
+
+@router.get("/lightrag/status", summary="State of the index")
+async def status(scope: ReadScope) -> StatusAnswer:
+    """Chunks by status, sources by group, and how many chunks have a vector."""
+    found = await in_db(search.retrieval_status, scope)
+    return StatusAnswer.model_validate(found.model_dump())
+
+
+@router.post("/lightrag/refresh", status_code=202, summary="Bring the index up to date")
+async def refresh(session: Changer, _body: NoInput | None = None) -> RefreshAnswer:
+    """Asks for indexing of the account scope; a running one is joined."""
+    return RefreshAnswer(run_ids=await in_db(search.refresh, session))
+
+
+@router.post("/lightrag/feedback", summary="Rate an answer")
+async def feedback(
+    session: Changer, body: FeedbackInput, project_id: ProjectParameter = None
+) -> FeedbackAnswer:
+    """Thumbs up or down with a comment; a later vote replaces the earlier one."""
+    scope = await in_db(projects.resolve_scope, session, body.project_id or project_id or projects.ALL)
+    await in_db(search.feedback, session, scope, str(body.query_run_id), body.rating, body.comment)
+    return FeedbackAnswer(query_run_id=body.query_run_id, rating=body.rating)

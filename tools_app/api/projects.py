@@ -1,0 +1,54 @@
+"""/projects: list, create, select."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import StringConstraints
+
+from models.infra.database import in_db
+from tools_app.api.deps import Caller, Changer
+from tools_app.api.schemas import Answer, Input, ItemList
+from tools_app.services import projects
+from tools_app.services.views import ProjectOption
+
+router = APIRouter(prefix="/projects", tags=["projects"])
+
+
+class ProjectInput(Input):
+    """A new client project; the slug is its name in URLs."""
+
+    slug: Annotated[str, StringConstraints(min_length=1, max_length=63)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class ProjectAnswer(Answer):
+    """One project."""
+
+    project: ProjectOption
+
+
+class SelectionAnswer(Answer):
+    """The session's active project; null means all projects."""
+
+    active_project_id: str | None
+
+
+@router.get("", summary="Projects of the account scope")
+async def list_projects(session: Caller) -> ItemList[ProjectOption]:
+    """Clients by name, the project of unrouted records last."""
+    return ItemList[ProjectOption](items=await in_db(projects.list_projects, session))
+
+
+@router.post("", status_code=201, summary="Create a project")
+async def create_project(session: Changer, body: ProjectInput) -> ProjectAnswer:
+    """Adds a client project to the account scope; 409 when the slug is taken."""
+    return ProjectAnswer(project=await in_db(projects.create, session, body.slug, body.name))
+
+
+@router.post("/{project_id}/select", summary="Make a project the session's default")
+async def select_project(
+    session: Changer, project_id: Annotated[str, Path(max_length=64, description="Id or slug, or `all`.")]
+) -> SelectionAnswer:
+    """Chooses what requests without `project_id` read; 404 outside the account scope."""
+    chosen = await in_db(projects.select, session, project_id)
+    return SelectionAnswer(active_project_id=None if chosen is None else chosen.id)

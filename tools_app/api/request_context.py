@@ -1,0 +1,110 @@
+"""ASGI middleware around everything the server answers: request id, security headers, access log, last-resort 500.
+
+`x-request-id` of the caller is taken over when it is sane (a proxy's id then joins both logs), else one is made; it
+is echoed in the answer and put into the log context. Written against plain ASGI, so that event streams are passed
+through as they come and websockets are left alone.
+"""
+
+import json
+import re
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from models.infra.ids import new_id
+from models.infra.logging import get_logger
+from models.infra.logging import request_id as request_id_var
+
+log = get_logger(__name__)
+
+_SANE = re.compile(r"^[A-Za-z0-9._:-]{8,128}$")
+
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+# Data needs nothing loaded; the docs page loads its own assets only; pages may not be framed or re-based.
+_CSP_DATA = "default-src 'none'; frame-ancestors 'none'"
+_CSP_DOCS = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; frame-ancestors 'none'"
+)
+_CSP_PAGES = "base-uri 'self'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
+
+
+def current_request_id() -> str:
+    """The id of the request being answered ("" outside of one)."""
+    return request_id_var.get()
+
+
+def _policy(path: str) -> str:
+    if path.startswith("/api/docs"):
+        return _CSP_DOCS
+    if path.startswith("/api/") or path in ("/health", "/metrics"):
+        return _CSP_DATA
+    return _CSP_PAGES
+
+
+def _is_data(path: str) -> bool:
+    return path.startswith("/api/") or path in ("/health", "/metrics")
+
+
+class RequestContext:
+    """The middleware. `https` says whether the public address is https (then HSTS is sent)."""
+
+    def __init__(self, app: ASGIApp, *, https: bool = False) -> None:
+        self.app = app
+        self.https = https
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _SANE.match(given) else str(new_id())
+        token = request_id_var.set(request_id)
+        path: str = scope["path"]
+        started = time.perf_counter()
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("content-security-policy", _policy(path))
+                if self.https:
+                    headers.setdefault("strict-transport-security", "max-age=31536000")
+                if _is_data(path):
+                    headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_headers)
+        except Exception as fault:
+            # The last door: the cause goes to the log with the id that the caller sees, nothing else goes out.
+            log.exception("request failed", path=path, method=scope["method"], error=type(fault).__name__)
+            if status:
+                raise
+            await _send_failure(send_with_headers, request_id)
+        finally:
+            if _is_data(path):
+                took_ms = round((time.perf_counter() - started) * 1000, 1)
+                log.info("request", method=scope["method"], path=path, status=status, took_ms=took_ms)
+            request_id_var.reset(token)
+
+
+async def _send_failure(send: Send, request_id: str) -> None:
+    """Answer 500 in the one error shape (built by hand: whatever failed may be what builds answers)."""
+    error = {"code": "internal_error", "message": "The server failed to answer.", "details": {}}
+    body = json.dumps({"error": error, "request_id": request_id}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 500, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,105 @@
+"""Projects of the caller's account scope: listing, choosing, creating, and turning a name into a `Scope`.
+
+`resolve_scope` is the one door from what a URL or a request names to what queries may read.
+"""
+
+import re
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+
+from models.infra.database import reading, transaction
+from models.infra.errors import Conflict, InvalidInput, NotFound
+from models.infra.ids import AccountScopeId, SessionId
+from models.infra.scope import Scope
+from models.queries import audit, sessions
+from models.queries import projects as queries
+from tools_app.services.views import ProjectOption, SessionView
+
+# What stands for "all projects" in URLs and parameters.
+ALL = "all"
+_SLUG = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
+
+
+def list_projects(session: SessionView) -> tuple[ProjectOption, ...]:
+    """The projects of the caller's account scope, clients by name, the unassigned one last."""
+    return tuple(_option(each) for each in _facts(session))
+
+
+def resolve_scope(session: SessionView, project: str | None = None) -> Scope:
+    """What a project's id or slug, or `all`, lets a caller read; None means the session's active project.
+
+    Raises NotFound for a project outside the account scope, exactly as for one that does not exist.
+    """
+    facts = _facts(session)
+    wanted = project or session.active_project_id or ALL
+    account_scope_id = AccountScopeId(UUID(session.account_scope_id))
+    if wanted == ALL:
+        return Scope.of(account_scope_id, (each.id for each in facts))
+    for each in facts:
+        if wanted in (str(each.id), each.slug):
+            return Scope.of(account_scope_id, (each.id,))
+    if project is None:
+        # The active project was archived since it was chosen.
+        return Scope.of(account_scope_id, (each.id for each in facts))
+    raise NotFound("There is no such project.", project=project)
+
+
+def select(session: SessionView, project: str) -> ProjectOption | None:
+    """Make a project (id or slug) the session's default; `all` clears it and answers None. Raises NotFound."""
+    chosen = None if project == ALL else _find(_facts(session), project)
+    active = None if chosen is None else chosen.id
+    with transaction() as db:
+        sessions.set_active_project(db, SessionId(UUID(session.session_id)), active)
+        audit.record_event(
+            db,
+            actor=session.user,
+            action="project.select",
+            entity=audit.Entity("session", session.session_id),
+            account_scope_id=AccountScopeId(UUID(session.account_scope_id)),
+            project_id=active,
+            before={"project_id": session.active_project_id},
+            after={"project_id": None if active is None else str(active)},
+        )
+    return None if chosen is None else _option(chosen)
+
+
+def create(session: SessionView, slug: str, name: str) -> ProjectOption:
+    """Add a client project. Raises InvalidInput for a bad slug or an empty name, Conflict for a slug in use."""
+    slug, name = slug.strip().lower(), name.strip()
+    if not _SLUG.match(slug) or slug == ALL:
+        raise InvalidInput("A slug is 1 to 63 of a-z, 0-9 and inner hyphens.", code="invalid_slug")
+    if not name:
+        raise InvalidInput("A project needs a name.", code="name_required")
+    account_scope_id = AccountScopeId(UUID(session.account_scope_id))
+    try:
+        with transaction() as db:
+            facts = queries.create_project(db, account_scope_id, slug, name)
+            audit.record_event(
+                db,
+                actor=session.user,
+                action="project.create",
+                entity=audit.Entity("project", str(facts.id)),
+                account_scope_id=account_scope_id,
+                project_id=facts.id,
+                after={"slug": slug, "name": name},
+            )
+    except IntegrityError as fault:
+        raise Conflict("A project with this slug exists.", code="slug_taken", slug=slug) from fault
+    return _option(facts)
+
+
+def _facts(session: SessionView) -> list[queries.ProjectFacts]:
+    with reading() as db:
+        return queries.list_projects(db, AccountScopeId(UUID(session.account_scope_id)))
+
+
+def _find(facts: list[queries.ProjectFacts], project: str) -> queries.ProjectFacts:
+    for each in facts:
+        if project in (str(each.id), each.slug):
+            return each
+    raise NotFound("There is no such project.", project=project)
+
+
+def _option(facts: queries.ProjectFacts) -> ProjectOption:
+    return ProjectOption(str(facts.id), facts.slug, facts.name, is_unassigned=facts.kind == "unassigned")

@@ -1,0 +1,270 @@
+"""Ask, rate, and what was asked before: the use cases around retrieval's one pipeline.
+
+retrieval loads a model and LlamaIndex, which takes seconds: it is imported by the first question, or by `warm_up` when
+the server starts, and never by the pages that do not ask.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from pydantic import ValidationError
+
+from models.infra.database import reading, transaction
+from models.infra.errors import InvalidInput, NotFound
+from models.infra.ids import AccountScopeId, QueryRunId
+from models.infra.scope import Scope
+from models.queries import audit
+from models.queries.projects import list_projects
+from models.queries.query_log import list_questions, run_projects
+from tools_app.services.moments import scope_and_moment
+from tools_app.services.views import (
+    AnswerSentence,
+    AnswerView,
+    EvidenceCard,
+    IndexCoverage,
+    RecentQuery,
+    ScorePart,
+    SessionView,
+    SourceCount,
+    SuggestedQuestion,
+)
+
+if TYPE_CHECKING:
+    from retrieval.schemas import Answer, RetrievalStatus
+
+Rating = Literal["up", "down"]
+_CITED = re.compile(r"\s*((?:\[\d+\]\s*)+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question as it comes in. A date without a time means that whole day in the account scope's zone."""
+
+    text: str
+    top_k: int = 10
+    source_limit: int = 8
+    source_filter: tuple[str, ...] | None = None
+    mode: str = "hybrid"
+    date_from: dt.datetime | dt.date | None = None
+    date_to: dt.datetime | dt.date | None = None
+    lang: str | None = None
+
+
+def warm_up() -> None:
+    """Load what the first question needs."""
+    from retrieval import pipeline  # noqa: PLC0415  (seconds and 100 MB: see the module's text)
+
+    pipeline.warm_up()
+
+
+def answer(scope: Scope, question: Question) -> "Answer":
+    """Retrieval's own answer, as the API returns it. Raises InvalidInput for a question out of bounds."""
+    from retrieval import pipeline  # noqa: PLC0415
+    from retrieval.schemas import Query  # noqa: PLC0415
+
+    with reading() as session:
+        facts, _ = scope_and_moment(session, scope)
+    zone = ZoneInfo(facts.timezone)
+    try:
+        query = Query.model_validate(
+            {
+                "text": question.text,
+                "scope": scope,
+                "top_k": question.top_k,
+                "source_limit": question.source_limit,
+                "source_filter": question.source_filter,
+                "mode": question.mode,
+                "date_from": _instant(question.date_from, zone, end=False),
+                "date_to": _instant(question.date_to, zone, end=True),
+                "lang": question.lang,
+            }
+        )
+    except ValidationError as fault:
+        problems = [
+            {"field": ".".join(str(part) for part in problem["loc"]), "problem": problem["msg"]}
+            for problem in fault.errors(include_url=False, include_input=False, include_context=False)
+        ]
+        raise InvalidInput("The question is not valid.", problems=problems) from fault
+    return pipeline.ask(transaction, query)
+
+
+def _instant(bound: dt.datetime | dt.date | None, zone: ZoneInfo, *, end: bool) -> dt.datetime | None:
+    if bound is None:
+        return None
+    if isinstance(bound, dt.datetime):
+        return bound if bound.tzinfo is not None else bound.replace(tzinfo=zone)
+    return dt.datetime.combine(bound, dt.time.max if end else dt.time.min, zone)
+
+
+def ask(scope: Scope, question: Question) -> AnswerView:
+    """The answer as a page shows it: sentences with citation numbers, evidence cards, score parts."""
+    found = answer(scope, question)
+    with reading() as session:
+        names = {each.id: each.name for each in list_projects(session, scope.account_scope_id)}
+    cited = {each.evidence_id: each for each in found.citations}
+    cards = tuple(
+        EvidenceCard(
+            id=each.id,
+            n=cited[each.id].n if each.id in cited else 0,
+            source_type=each.source_type,
+            project_name=names.get(each.project_id, ""),  # type: ignore[call-overload]
+            title=each.title,
+            snippet=each.snippet,
+            author=each.author or "",
+            created_at=each.created_at,
+            url=each.url or "",
+            score=each.score,
+            quote=cited[each.id].quote if each.id in cited else "",
+        )
+        for each in found.evidence
+    )
+    known = [each.pct for each in found.completeness.values()]
+    measured = [pct for pct in known if pct is not None]
+    return AnswerView(
+        query_run_id=str(found.query_run_id),
+        query=found.query,
+        answerable=found.answerable,
+        sentences=sentences_of(found.answer) if found.answerable else (),
+        evidence=cards,
+        stats=(
+            SourceCount("messages", found.stats.messages),
+            SourceCount("issues", found.stats.issues),
+            SourceCount("deals", found.stats.deals),
+        ),
+        quality_score=found.quality_score,
+        quality_parts=tuple(ScorePart(code, value) for code, value in found.quality_parts.items()),
+        mode=found.mode,
+        took_ms=round(found.took_ms),
+        cached=found.cached,
+        code=found.code,
+        params={name: str(value) for name, value in found.params.items()},
+        completeness_pct=min(measured) if known and len(measured) == len(known) else None,
+    )
+
+
+def sentences_of(text: str) -> tuple[AnswerSentence, ...]:
+    """An answer's text cut at its citations: each piece with the numbers that follow it."""
+    found: list[AnswerSentence] = []
+    start = 0
+    for match in _CITED.finditer(text):
+        piece = text[start : match.start()].strip()
+        numbers = tuple(int(number) for number in re.findall(r"\d+", match.group(1)))
+        start = match.end()
+        if piece.strip(" .;,"):
+            found.append(AnswerSentence(piece.lstrip(".;, "), numbers))
+        elif found:
+            found[-1] = AnswerSentence(found[-1].text, (*found[-1].citations, *numbers))
+    rest = text[start:].strip()
+    if rest.strip(" .;,!?…"):
+        found.append(AnswerSentence(rest, ()))
+    return tuple(found)
+
+
+def feedback(
+    session: SessionView, scope: Scope, query_run_id: str, rating: Rating, comment: str | None = None
+) -> None:
+    """Store a vote on an answer; a later vote replaces the earlier one.
+
+    Raises NotFound for a question that was not asked wholly inside the scope, InvalidInput for a malformed id.
+    """
+    from retrieval import pipeline  # noqa: PLC0415
+
+    try:
+        run_id = QueryRunId(UUID(query_run_id))
+    except ValueError as fault:
+        raise InvalidInput("query_run_id is no UUID.", query_run_id=query_run_id) from fault
+    with transaction() as db:
+        asked_over = run_projects(db, scope, run_id)
+        if asked_over is None:
+            raise NotFound("There is no such question.", query_run_id=query_run_id)
+        pipeline.record_feedback(db, scope, run_id, rating, comment)
+        audit.record_event(
+            db,
+            actor=session.user,
+            action="lightrag.feedback",
+            entity=audit.Entity("query_run", query_run_id),
+            account_scope_id=AccountScopeId(UUID(session.account_scope_id)),
+            project_id=asked_over[0] if len(asked_over) == 1 else None,
+            after={"rating": rating, "comment": comment},
+        )
+
+
+def recent(scope: Scope, limit: int = 8) -> tuple[RecentQuery, ...]:
+    """The newest questions asked inside the scope."""
+    with reading() as session:
+        names = {each.id: each.name for each in list_projects(session, scope.account_scope_id)}
+        asked = list_questions(session, scope, limit=limit)
+    return tuple(
+        RecentQuery(
+            str(each.id),
+            each.text,
+            each.asked_at,
+            each.answerable,
+            names.get(each.project_ids[0], "") if len(each.project_ids) == 1 else "",
+        )
+        for each in asked
+    )
+
+
+def suggestions(scope: Scope, limit: int = 4) -> tuple[SuggestedQuestion, ...]:
+    """Questions worth asking, with the names of the scope's clients in them."""
+    with reading() as session:
+        clients = [
+            each.name
+            for each in list_projects(session, scope.account_scope_id)
+            if each.kind == "client" and each.id in scope.project_ids
+        ]
+    return _suggest(clients)[:limit]
+
+
+def _suggest(clients: Sequence[str]) -> tuple[SuggestedQuestion, ...]:
+    if not clients:
+        return ()
+    codes = ("promised_deadline", "what_blocks", "price_talks", "next_step")
+    return tuple(
+        SuggestedQuestion(code, {"client": clients[number % len(clients)]})
+        for number, code in enumerate(codes)
+    )
+
+
+def retrieval_status(scope: Scope) -> "RetrievalStatus":
+    """Chunk counts by status and source group, vectors, coverage."""
+    from retrieval import pipeline  # noqa: PLC0415
+
+    with reading() as session:
+        return pipeline.status(session, scope)
+
+
+def index_coverage(scope: Scope) -> IndexCoverage:
+    """How much can be found by words and by meaning."""
+    found = retrieval_status(scope)
+    return IndexCoverage(
+        chunks=sum(found.chunks.values()),
+        embedded=found.embedded,
+        pending=found.chunks.get("pending", 0) + found.chunks.get("processing", 0),
+        failed=found.chunks.get("failed", 0),
+        model_key=found.model_key,
+    )
+
+
+def refresh(session: SessionView) -> tuple[str, ...]:
+    """Ask for indexing of the caller's account scope; answers the ids of the runs."""
+    from jobs import enqueue  # noqa: PLC0415
+
+    account_scope_id = AccountScopeId(UUID(session.account_scope_id))
+    asked = tuple(run.run_id for run in enqueue.request_indexing(account_scope_id, session.user))
+    with transaction() as db:
+        audit.record_event(
+            db,
+            actor=session.user,
+            action="lightrag.refresh",
+            entity=audit.Entity("account_scope", session.account_scope_id),
+            account_scope_id=account_scope_id,
+            after={"runs": list(asked)},
+        )
+    return asked
