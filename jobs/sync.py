@@ -34,6 +34,7 @@ from models.queries.sync_state import ConnectionRow
 log = get_logger(__name__)
 
 _VERIFIED_BY_ID = frozenset({"contacts", "companies", "people", "deals"})
+_COUNTS = ("fetched", "inserted", "updated", "unchanged", "rejected", "deleted")
 _CHECKS_AT_MOST = 200  # existence checks by id in one run; the rest waits for the next
 
 
@@ -64,12 +65,6 @@ class StreamCounts:
         """Return the counts with ``more`` added."""
         return replace(self, **{name: getattr(self, name) + value for name, value in more.items()})
 
-    @property
-    def written(self) -> int:
-        """Rows that changed in the database."""
-        return self.inserted + self.updated + self.deleted
-
-
 @dataclass(frozen=True, slots=True)
 class SyncResult:
     """What a run came to. ``status`` is ok, degraded (some streams failed) or failed (credentials)."""
@@ -81,10 +76,12 @@ class SyncResult:
     duration_s: float
     errors: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    @property
-    def written(self) -> int:
-        """Rows that changed in the database, over all streams."""
-        return sum(counts.written for counts in self.streams.values())
+    def counts(self) -> dict[str, Any]:
+        """Return the totals and the counts per stream as plain JSON, for the job's row and its events."""
+        streams = {stream: _as_json(counts) for stream, counts in self.streams.items()}
+        totals = {name: sum(counts[name] for counts in streams.values()) for name in _COUNTS}
+        totals["written"] = totals["inserted"] + totals["updated"] + totals["deleted"]
+        return {**totals, "requests": self.requests, "streams": streams, "errors": dict(self.errors)}
 
 
 @dataclass(slots=True)
@@ -413,7 +410,4 @@ def _progress(run: _Run, stream: str, page: int, total: int | None, elapsed_s: f
 
 
 def _as_json(counts: StreamCounts) -> dict[str, int]:
-    return {
-        name: getattr(counts, name)
-        for name in ("fetched", "inserted", "updated", "unchanged", "rejected", "deleted")
-    }
+    return {name: getattr(counts, name) for name in _COUNTS}

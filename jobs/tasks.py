@@ -28,12 +28,16 @@ def sync_connection(connection_id: str, run_id: str) -> None:
             run.progress(stream=progress.stream, page=progress.page, rows=progress.rows, eta_s=progress.eta_s)
 
         result = sync.sync_connection(ConnectionId(UUID(connection_id)), report)
-        return runs.JobOutcome(counts=_counts(result))
+        return runs.JobOutcome(
+            counts=result.counts(),
+            connector=result.connector,
+            error_code=None if result.status == "ok" else f"sync_{result.status}",
+        )
 
     outcome = runs.execute(run_id, work)
     if outcome is None:
         return
-    if outcome.counts.get("written", 0) or outcome.counts.get("deleted", 0):
+    if outcome.counts["written"]:
         with transaction() as session:
             connections = job_runs.list_enabled_connections(
                 session, connection_id=ConnectionId(UUID(connection_id))
