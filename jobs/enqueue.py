@@ -11,6 +11,7 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 from rq import Worker
+from rq.worker import BaseWorker
 
 from jobs import queues, runs
 from models.infra.database import reading, transaction
@@ -169,6 +170,8 @@ def _request(
             account_scope_id=account_scope_id,
             connector=connector,
             request_id=request_id.get(),
+            # Indexing may have passed a record before it changed; a sync in progress will still see the change.
+            again=job == "index",
         )
         run_id = JobRunId(row.id)
         arguments = {"run_id": str(run_id), **runs.arguments_of(job, subject)}
@@ -199,7 +202,7 @@ def _run_state(row: job_runs.JobRun) -> RunState:
     )
 
 
-def _worker_state(worker: Worker) -> WorkerState:
+def _worker_state(worker: BaseWorker) -> WorkerState:
     return WorkerState(
         name=worker.name,
         state=str(worker.get_state()),

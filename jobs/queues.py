@@ -44,13 +44,13 @@ class JsonJob(Job):
     """A job whose arguments are JSON. rq-scheduler makes and loads jobs without saying which serialiser."""
 
     @classmethod
-    def create(cls, *args: Any, **kwargs: Any) -> "JsonJob":
+    def create(cls, *args: Any, **kwargs: Any) -> "Job":
         """Like RQ's, with JSON unless told otherwise."""
         kwargs["serializer"] = JSONSerializer
         return super().create(*args, **kwargs)
 
     @classmethod
-    def fetch(cls, *args: Any, **kwargs: Any) -> "JsonJob":
+    def fetch(cls, *args: Any, **kwargs: Any) -> "Job":
         """Like RQ's, with JSON unless told otherwise."""
         kwargs["serializer"] = JSONSerializer
         return super().fetch(*args, **kwargs)
@@ -96,9 +96,9 @@ def is_known(job_id: str) -> bool:
     return job is not None and not (job.is_finished or job.is_failed or job.is_canceled or job.is_stopped)
 
 
-def fetch(job_id: str) -> JsonJob | None:
+def fetch(job_id: str) -> Job | None:
     """The job under this id, or None."""
-    return JsonJob.fetch_many([job_id], connection=queue_redis(), serializer=JSONSerializer)[0]  # type: ignore[return-value]
+    return JsonJob.fetch_many([job_id], connection=queue_redis(), serializer=JSONSerializer)[0]
 
 
 def job_id_of(run_id: UUID | str, attempt: int) -> str:

@@ -31,12 +31,12 @@ class Recovered:
     deleted: int
 
 
-def recover() -> Recovered:
-    """One pass. Raises nothing because of Redis: what cannot be sent stays for the next pass."""
+def recover(settled_s: float = _SETTLED_S) -> Recovered:
+    """One pass over runs older than `settled_s`. What Redis does not take now stays for the next pass."""
     sent = _send_outbox()
     requeued = given_up = 0
     with reading() as session:
-        active = job_runs.list_active(session, older_than=utcnow() - dt.timedelta(seconds=_SETTLED_S))
+        active = job_runs.list_active(session, older_than=utcnow() - dt.timedelta(seconds=settled_s))
         lost = [
             (JobRunId(row.id), row.job)
             for row in active

@@ -6,7 +6,7 @@ goes back to the queue. One run per (job, subject) at a time.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -36,11 +36,14 @@ class WorkerStopping(BaseException):  # not an error, and no `except Exception` 
 
 @dataclass(frozen=True, slots=True)
 class JobOutcome:
-    """What a task reports: counts for people (`written`, `failed` …) and whether anything changed."""
+    """What a task reports: counts for people (`written`, `failed` …), and what went wrong if it did not raise."""
 
     counts: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    connector: str | None = None
+    failed: bool = False
     error_code: str | None = None
+    error_message: str | None = None
+    # Set by `execute`: somebody asked for the same work while it ran.
+    again: bool = False
 
 
 class Run:
@@ -55,6 +58,7 @@ class Run:
         self.account_scope_id = account_scope_id
         self._saved_at = 0.0
         self._published_at = 0.0
+        self._notes: dict[str, Any] = {}
 
     def progress(
         self,
@@ -64,8 +68,11 @@ class Run:
         rows: int = 0,
         eta_s: float | None = None,
         project_id: str | None = None,
+        note: Mapping[str, Any] | None = None,
     ) -> None:
-        """Say how far the run is. Cheap: at most one row and four events a second leave the process.
+        """Say how far the run is. Cheap: at most four events a second and a row every two leave the process.
+
+        `note` adds facts to the stored progress and is stored at once.
 
         Not to be called inside a transaction that must stay short: it opens its own.
         """
@@ -85,9 +92,10 @@ class Run:
         if now - self._published_at >= _PUBLISH_EVERY_S:
             self._published_at = now
             events.publish("job_progress", payload)
-        if now - self._saved_at >= _SAVE_EVERY_S:
+        self._notes |= note or {}
+        if note or now - self._saved_at >= _SAVE_EVERY_S:
             self._saved_at = now
-            kept = {"stream": stream, "page": page, "rows": rows, "eta_s": eta_s}
+            kept = {"stream": stream, "page": page, "rows": rows, "eta_s": eta_s, **self._notes}
             with transaction() as session:
                 job_runs.save_progress(session, self.id, kept)
 
@@ -206,9 +214,15 @@ def _locked(run: Run, subject: str, work: Callable[[Run], JobOutcome]) -> JobOut
             message=f"{type(error).__name__}: {error}",
         )
         raise
-    status = "failed" if outcome.error_code else "succeeded"
-    _finish(run, status, dict(outcome.counts), time.monotonic() - started, code=outcome.error_code)
-    return outcome
+    again = _finish(
+        run,
+        "failed" if outcome.failed else "succeeded",
+        dict(outcome.counts),
+        time.monotonic() - started,
+        code=outcome.error_code,
+        message=outcome.error_message,
+    )
+    return replace(outcome, again=again)
 
 
 def _finish(
@@ -219,11 +233,12 @@ def _finish(
     *,
     code: str | None = None,
     message: str | None = None,
-) -> None:
+) -> bool:
     with transaction() as session:
         row = job_runs.get_run(session, run.id, lock=True)
         if row is None:
-            return
+            return False
+        again = bool(row.counts.get("again"))
         row.status, row.finished_at, row.counts = status, utcnow(), counts
         row.error_code, row.error_message = code, (message or "")[:2_000] or None
         session.add(row)
@@ -253,3 +268,4 @@ def _finish(
             "account_scope_id": str(run.account_scope_id) if run.account_scope_id else None,
         },
     )
+    return again

@@ -8,9 +8,10 @@ each tick.
 import datetime as dt
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from redis.exceptions import RedisError
+from rq.job import Job
 from rq_scheduler import Scheduler
 
 from jobs.queues import CONTROL, JsonJob, JsonQueue
@@ -71,7 +72,7 @@ def install_cadences(scheduler: BoundedScheduler) -> None:
             job_runs.save_cadence(session, cadence.name, cadence.every_s)
         job_runs.drop_other_cadences(session, [cadence.name for cadence in CADENCES])
     wanted = {cadence.job_id: cadence for cadence in CADENCES}
-    for job in list(scheduler.get_jobs()):
+    for job in cast("list[Job]", list(scheduler.get_jobs())):
         cadence = wanted.get(job.id)
         if cadence is not None and job.meta.get("interval") == cadence.every_s:
             wanted.pop(job.id)

@@ -3,18 +3,25 @@
 Heavy modules are imported where they are needed: a worker that only syncs never loads an embedding model.
 """
 
-from dataclasses import asdict, is_dataclass
-from typing import Any
+import time
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from jobs import enqueue, runs
-from models.infra.database import transaction
+from models.infra.clock import utcnow
+from models.infra.database import reading, transaction
 from models.infra.ids import AccountScopeId, ConnectionId
 from models.infra.logging import get_logger
 from models.queries import job_runs
 
+if TYPE_CHECKING:
+    from jobs.indexing import IndexProgress
+    from jobs.sync import Progress, SyncResult
+
 # One indexing run ends after this many seconds and asks for the next one: other work gets its turn in between.
-INDEX_BUDGET_S = 60.0
+INDEX_BUDGET_S = 120.0
+# What a sync brings while vectors are made becomes searchable by words after at most this long.
+_SLICE_S = 20.0
 
 log = get_logger(__name__)
 
@@ -23,41 +30,57 @@ def sync_connection(connection_id: str, run_id: str) -> None:
     """Fetch what changed at one vendor connection, then ask for indexing if anything did."""
     from jobs import sync  # noqa: PLC0415
 
+    identity = ConnectionId(UUID(connection_id))
+
     def work(run: runs.Run) -> runs.JobOutcome:
-        def report(progress: sync.Progress) -> None:
+        def report(progress: "Progress") -> None:
             run.progress(stream=progress.stream, page=progress.page, rows=progress.rows, eta_s=progress.eta_s)
 
-        result = sync.sync_connection(ConnectionId(UUID(connection_id)), report)
-        return runs.JobOutcome(
-            counts=result.counts(),
-            connector=result.connector,
-            error_code=None if result.status == "ok" else f"sync_{result.status}",
-        )
+        return _sync_outcome(sync.sync_connection(identity, report))
 
     outcome = runs.execute(run_id, work)
-    if outcome is None:
+    if outcome is None or not outcome.counts.get("written"):
         return
-    if outcome.counts["written"]:
-        with transaction() as session:
-            connections = job_runs.list_enabled_connections(
-                session, connection_id=ConnectionId(UUID(connection_id))
-            )
-        for held in connections:
-            enqueue.request_indexing(AccountScopeId(held.account_scope_id), "sync")
+    with reading() as session:
+        connections = job_runs.list_enabled_connections(session, connection_id=identity)
+    for held in connections:
+        enqueue.request_indexing(AccountScopeId(held.account_scope_id), "sync")
 
 
 def index_chunks(account_scope_id: str, run_id: str) -> None:
-    """Bring the chunks and embeddings of one account scope up to date, for at most INDEX_BUDGET_S."""
+    """Bring chunks and vectors of an account scope up to date; asks for another run when INDEX_BUDGET_S did not do.
+
+    Words first: each slice rebuilds the chunks of what changed before it makes vectors. The run's progress carries
+    `lexical_as_of`: records synced before that instant are found by words.
+    """
     from jobs import indexing  # noqa: PLC0415
 
-    scope_id = AccountScopeId(UUID(account_scope_id))
+    identity = AccountScopeId(UUID(account_scope_id))
 
-    def work(_run: runs.Run) -> runs.JobOutcome:
-        return runs.JobOutcome(counts=_counts(indexing.index_pending(scope_id, budget_s=INDEX_BUDGET_S)))
+    def work(run: runs.Run) -> runs.JobOutcome:
+        totals = dict.fromkeys(("written", "deleted", "embedded", "reused", "failed"), 0)
+        until = time.monotonic() + INDEX_BUDGET_S
+
+        def report(progress: "IndexProgress") -> None:
+            run.progress(stream="vectors", rows=totals["embedded"] + progress.embedded)
+
+        run.progress(stream="chunks")
+        while True:
+            as_of = utcnow()
+            lexical = indexing.index_pending(identity, lexical_only=True, budget_s=INDEX_BUDGET_S)
+            run.progress(stream="vectors", rows=totals["embedded"], note={"lexical_as_of": as_of.isoformat()})
+            result = indexing.index_pending(
+                identity, budget_s=min(_SLICE_S, max(1.0, until - time.monotonic())), progress=report
+            )
+            for name in totals:
+                totals[name] += getattr(lexical, name) + getattr(result, name)
+            # No vector made means nothing left, or an endpoint that is away: more slices would not help.
+            if not result.pending or not result.embedded or time.monotonic() >= until:
+                return runs.JobOutcome(counts={**totals, "pending": result.pending})
 
     outcome = runs.execute(run_id, work)
-    if outcome is not None and outcome.counts.get("pending", 0):
-        enqueue.request_indexing(scope_id, "indexing")
+    if outcome is not None and (outcome.again or (outcome.counts["pending"] and outcome.counts["embedded"])):
+        enqueue.request_indexing(identity, "indexing")
 
 
 def dispatch(name: str) -> None:
@@ -83,7 +106,13 @@ def recover() -> None:
     recovery.recover()
 
 
-def _counts(result: Any) -> dict[str, Any]:
-    if not is_dataclass(result) or isinstance(result, type):
-        raise TypeError("a job's result is a dataclass")
-    return asdict(result)
+def _sync_outcome(result: "SyncResult") -> runs.JobOutcome:
+    counts = result.counts()
+    failed_streams = sorted(result.errors)
+    nothing_worked = bool(failed_streams) and len(failed_streams) == len(result.streams)
+    return runs.JobOutcome(
+        counts={**counts, "failed": int(counts["rejected"]) + len(failed_streams)},
+        failed=result.status == "failed" or nothing_worked,
+        error_code=f"sync_{result.status}" if failed_streams else None,
+        error_message=next(iter(result.errors.values()), None),
+    )

@@ -189,6 +189,12 @@ def environment(**changes: str) -> dict[str, str]:
     return {**os.environ, **changes}
 
 
+def adopt(**variables: str) -> Settings:
+    """Put `variables` into this process's environment and read the settings again: for a process that starts others."""
+    os.environ.update(variables)
+    return reload_settings()
+
+
 @lru_cache(maxsize=1)
 def _load() -> Settings:
     # A developer's `.env` must not leak a real database into a test run.

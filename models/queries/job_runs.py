@@ -29,9 +29,11 @@ def create_run(
     account_scope_id: UUID | None = None,
     connector: str | None = None,
     request_id: str | None = None,
+    again: bool = False,
 ) -> tuple[JobRun, bool]:
     """The active run of (job, subject), or a new queued one; and whether it is new.
 
+    With `again`, a run that is already running is marked to be followed by another: it may have passed what changed.
     The transaction's advisory lock makes two callers at once get the same run.
     """
     session.execute(
@@ -44,6 +46,12 @@ def create_run(
         .limit(1)
     ).scalar_one_or_none()
     if found is not None:
+        if again and found.status == "running":
+            session.execute(
+                update(JobRun)
+                .where(col(JobRun.id) == found.id, col(JobRun.status) == "running")
+                .values(counts=col(JobRun.counts).op("||")(text("'{\"again\": true}'::jsonb")))
+            )
         return found, False
     run = JobRun(
         job=job,
