@@ -10,7 +10,9 @@ from jobs.connectors.base import Record, normalise_all, parse_epoch, parse_time
 
 
 def test_nine_digits_of_a_second_are_read() -> None:
-    assert parse_time("2022-11-21T13:22:49.061281000Z") == dt.datetime(2022, 11, 21, 13, 22, 49, 61281, tzinfo=dt.UTC)
+    assert parse_time("2022-11-21T13:22:49.061281000Z") == dt.datetime(
+        2022, 11, 21, 13, 22, 49, 61281, tzinfo=dt.UTC
+    )
 
 
 def test_an_offset_is_turned_into_utc() -> None:
@@ -22,7 +24,13 @@ def test_epoch_zero_means_no_time(empty: object) -> None:
     assert parse_epoch(empty) is None
 
 
-@given(st.datetimes(min_value=dt.datetime(2000, 1, 1), max_value=dt.datetime(2100, 1, 1), timezones=st.just(dt.UTC)))
+@given(
+    st.datetimes(
+        min_value=dt.datetime(2000, 1, 1),  # noqa: DTZ001 - hypothesis wants naive bounds beside a zone
+        max_value=dt.datetime(2100, 1, 1),  # noqa: DTZ001
+        timezones=st.just(dt.UTC),
+    )
+)
 def test_any_time_survives_being_written_and_read(moment: dt.datetime) -> None:
     assert parse_time(moment.isoformat()) == moment
     assert parse_time(moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z") == moment
@@ -32,8 +40,9 @@ def test_a_record_that_cannot_be_read_is_set_aside_and_the_others_go_on() -> Non
     def normalise(item: dict[str, str]) -> Record:
         return Record("things", item["id"], {"name": item["name"]}, item)
 
-    records, rejected = normalise_all("things", [{"id": "1", "name": "a"}, {"id": "2"}, None], normalise,
-                                      lambda item: item["id"])
+    records, rejected = normalise_all(
+        "things", [{"id": "1", "name": "a"}, {"id": "2"}, None], normalise, lambda item: item["id"]
+    )
     assert [record.vendor_id for record in records] == ["1"]
     assert [one.vendor_id for one in rejected[:1]] == ["2"]
     assert rejected[0].payload == {"id": "2"}

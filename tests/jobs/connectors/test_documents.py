@@ -10,7 +10,9 @@ from graphql import GraphQLSchema, build_schema, parse, validate
 from jobs.connectors.linear import documents
 
 PUBLISHED = Path(__file__).resolve().parents[4] / "shared" / "specs" / "linear.schema.graphql"
-DOCUMENTS = {name: text for name, text in vars(documents).items() if name.isupper() and not name.startswith("_")}
+DOCUMENTS = {
+    name: text for name, text in vars(documents).items() if name.isupper() and not name.startswith("_")
+}
 
 
 @cache

@@ -15,11 +15,22 @@ APP = "https://chat.example/app/accounts/1"
 
 def conversation(**changes: Any) -> dict[str, Any]:
     return {
-        "id": 12, "uuid": "u-12", "inbox_id": 3, "status": "open", "priority": None, "labels": ["Billing"],
-        "created_at": 1_700_000_000, "last_activity_at": 1_700_000_500, "waiting_since": 0,
-        "first_reply_created_at": 0, "updated_at": 1_700_000_500.25,
+        "id": 12,
+        "uuid": "u-12",
+        "inbox_id": 3,
+        "status": "open",
+        "priority": None,
+        "labels": ["Billing"],
+        "created_at": 1_700_000_000,
+        "last_activity_at": 1_700_000_500,
+        "waiting_since": 0,
+        "first_reply_created_at": 0,
+        "updated_at": 1_700_000_500.25,
         "additional_attributes": {"mail_subject": "Invoice 7"},
-        "meta": {"sender": {"id": 9, "name": "Anna", "email": "Anna@Pine.example"}, "assignee": {"name": "Marta"}},
+        "meta": {
+            "sender": {"id": 9, "name": "Anna", "email": "Anna@Pine.example"},
+            "assignee": {"name": "Marta"},
+        },
         **changes,
     }
 
@@ -41,9 +52,16 @@ def test_an_unknown_conversation_status_is_a_bad_record() -> None:
 def test_a_message_brings_its_attachments_and_links_to_itself() -> None:
     main, file = chatwoot.message(
         {
-            "id": 77, "conversation_id": 12, "content": None, "message_type": 0, "created_at": 1_700_000_100,
-            "private": False, "sender": {"id": 9, "name": "Anna", "type": "contact"},
-            "attachments": [{"id": 5, "file_type": "file", "data_url": "https://x/y/floor%20plan.pdf", "file_size": 3}],
+            "id": 77,
+            "conversation_id": 12,
+            "content": None,
+            "message_type": 0,
+            "created_at": 1_700_000_100,
+            "private": False,
+            "sender": {"id": 9, "name": "Anna", "type": "contact"},
+            "attachments": [
+                {"id": 5, "file_type": "file", "data_url": "https://x/y/floor%20plan.pdf", "file_size": 3}
+            ],
         },
         account_url=APP,
     )
@@ -54,8 +72,14 @@ def test_a_message_brings_its_attachments_and_links_to_itself() -> None:
 
 
 def test_a_deleted_message_is_a_tombstone() -> None:
-    item = {"id": 1, "conversation_id": 2, "content": "This message was deleted", "message_type": 0,
-            "created_at": 1_700_000_100, "content_attributes": {"deleted": True}}
+    item = {
+        "id": 1,
+        "conversation_id": 2,
+        "content": "This message was deleted",
+        "message_type": 0,
+        "created_at": 1_700_000_100,
+        "content_attributes": {"deleted": True},
+    }
     assert chatwoot.message(item, account_url=APP)[0].deleted
 
 
@@ -66,18 +90,31 @@ def test_secrets_of_an_inbox_are_not_kept() -> None:
 
 
 def test_a_visitor_without_address_is_hidden_from_the_contact_list() -> None:
-    assert chatwoot.is_hidden_from_list({"id": 1, "name": "lively-moon-212", "email": None, "phone_number": None})
+    assert chatwoot.is_hidden_from_list(
+        {"id": 1, "name": "lively-moon-212", "email": None, "phone_number": None}
+    )
     assert not chatwoot.is_hidden_from_list({"id": 1, "identifier": "crm-7"})
 
 
 def issue(**changes: Any) -> dict[str, Any]:
     return {
-        "id": "i-1", "identifier": "HPN-1", "number": 1, "title": "Cache", "description": None,
-        "url": "https://linear.example/i/HPN-1", "priority": 2, "dueDate": "2026-03-01",
-        "createdAt": "2026-01-01T00:00:00.000Z", "updatedAt": "2026-01-02T00:00:00.000Z",
-        "state": {"name": "Todo", "type": "unstarted"}, "team": {"key": "HPN"},
-        "assignee": {"name": "Pavel"}, "project": {"id": "p-1", "name": "Booking"},
-        "labels": {"nodes": [{"name": "Bug"}]}, "trashed": None, **changes,
+        "id": "i-1",
+        "identifier": "HPN-1",
+        "number": 1,
+        "title": "Cache",
+        "description": None,
+        "url": "https://linear.example/i/HPN-1",
+        "priority": 2,
+        "dueDate": "2026-03-01",
+        "createdAt": "2026-01-01T00:00:00.000Z",
+        "updatedAt": "2026-01-02T00:00:00.000Z",
+        "state": {"name": "Todo", "type": "unstarted"},
+        "team": {"key": "HPN"},
+        "assignee": {"name": "Pavel"},
+        "project": {"id": "p-1", "name": "Booking"},
+        "labels": {"nodes": [{"name": "Bug"}]},
+        "trashed": None,
+        **changes,
     }
 
 
@@ -99,14 +136,21 @@ def value(**entry: Any) -> list[dict[str, Any]]:
 
 def test_a_deal_reads_current_values_only() -> None:
     stage = [
-        {"active_from": "2026-01-01T00:00:00Z", "active_until": "2026-02-01T00:00:00Z", "status": {"title": "Lead"}},
+        {
+            "active_from": "2026-01-01T00:00:00Z",
+            "active_until": "2026-02-01T00:00:00Z",
+            "status": {"title": "Lead"},
+        },
         {"active_from": "2026-02-01T00:00:00Z", "active_until": None, "status": {"title": "Won 🎉"}},
     ]
     record = attio.deal(
         {
-            "id": {"record_id": "d-1"}, "created_at": "2026-01-01T00:00:00.000000000Z", "web_url": "https://a/d-1",
+            "id": {"record_id": "d-1"},
+            "created_at": "2026-01-01T00:00:00.000000000Z",
+            "web_url": "https://a/d-1",
             "values": {
-                "name": value(value="Voucher shop"), "stage": stage,
+                "name": value(value="Voucher shop"),
+                "stage": stage,
                 "value": value(currency_value=18400, currency_code="EUR"),
                 "owner": value(referenced_actor_type="workspace-member", referenced_actor_id="m-1"),
                 "associated_company": value(target_object="companies", target_record_id="c-1"),
@@ -114,7 +158,11 @@ def test_a_deal_reads_current_values_only() -> None:
         },
         members={"m-1": "Dana Whitfield"},
     )
-    assert (record.fields["stage"], record.fields["value"], record.fields["currency"]) == ("Won 🎉", "18400", "EUR")
+    assert (record.fields["stage"], record.fields["value"], record.fields["currency"]) == (
+        "Won 🎉",
+        "18400",
+        "EUR",
+    )
     assert record.fields["owner_name"] == "Dana Whitfield"
     assert record.follows == ("companies", "c-1")
     assert record.updated_at == dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
@@ -127,7 +175,10 @@ def test_values_may_be_missing_as_a_whole() -> None:
 
 def test_a_company_is_routed_by_domain_list_and_id() -> None:
     record = attio.company(
-        {"id": {"record_id": "C-1"}, "values": {"name": value(value="Pine"), "domains": value(domain="Pine.example")}},
+        {
+            "id": {"record_id": "C-1"},
+            "values": {"name": value(value="Pine"), "domains": value(domain="Pine.example")},
+        },
         lists=frozenset({"harbor-pine"}),
     )
     assert {("company", "c-1"), ("company_domain", "pine.example"), ("list", "harbor-pine")} == record.facts
@@ -135,10 +186,17 @@ def test_a_company_is_routed_by_domain_list_and_id() -> None:
 
 def test_a_note_follows_the_record_it_is_written_on() -> None:
     record = attio.note(
-        {"id": {"note_id": "n-1"}, "parent_object": "deals", "parent_record_id": "d-1", "title": "Call",
-         "content_plaintext": "text", "created_at": "2026-01-01T00:00:00Z",
-         "created_by_actor": {"type": "workspace-member", "id": "m-1"}},
-        members={"m-1": "Dana"}, app_url="https://a/d-1",
+        {
+            "id": {"note_id": "n-1"},
+            "parent_object": "deals",
+            "parent_record_id": "d-1",
+            "title": "Call",
+            "content_plaintext": "text",
+            "created_at": "2026-01-01T00:00:00Z",
+            "created_by_actor": {"type": "workspace-member", "id": "m-1"},
+        },
+        members={"m-1": "Dana"},
+        app_url="https://a/d-1",
     )
     assert record.follows == ("deals", "d-1")
     assert record.url == "https://a/d-1/notes?modal=note&id=n-1"

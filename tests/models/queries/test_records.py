@@ -188,5 +188,5 @@ def test_blockers_are_replaced_as_a_whole(session: Session, scope: MadeScope) ->
     assert records.set_blockers(session, linear.id, {"a": ["B-1", "B-2"]}) == 0
     assert records.set_blockers(session, linear.id, {"b": ["A-1"]}) == 2
     rows = session.execute(text("SELECT vendor_id, blocked_by FROM linear_issues"))
-    found = {vendor_id: blockers for vendor_id, blockers in rows}
+    found = {row.vendor_id: row.blocked_by for row in rows}
     assert found == {"a": [], "b": ["A-1"]}
