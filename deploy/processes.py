@@ -88,15 +88,19 @@ class Child:
 
     def stop(self, timeout_s: float) -> bool:
         """Ask it to end and wait; True when it ended by itself, False when it had to be killed."""
-        graceful = True
         if self.is_running():
             self.process.send_signal(self._stop_signal)
-            try:
-                self.process.wait(timeout_s)
-            except subprocess.TimeoutExpired:
-                graceful = False
-                _kill_tree(psutil.Process(self.process.pid))
-                self.process.wait(10)
+        return self.wait(timeout_s)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for an end that was asked for; True when it came, False when it had to be killed."""
+        graceful = True
+        try:
+            self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            graceful = False
+            _kill_tree(psutil.Process(self.process.pid))
+            self.process.wait(10)
         self._registry.remove(self.record)
         return graceful
 

@@ -1,0 +1,58 @@
+# Everything a person or CI runs. `make help` lists it.
+PYTHON ?= python3
+VENV := .venv/bin
+export PYTHONPATH := $(CURDIR)
+.DEFAULT_GOAL := help
+.PHONY: help up down reset test test-slow lint types fmt lock eval bench tick venv venv-dev browser
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+up: venv ## start Control Tower with its demo; Ctrl-C stops it (PORT, DEMO_PASSWORD, DATA_DIR …: docs/configuration.md)
+	@exec $(VENV)/python -m deploy.up
+
+down: venv ## stop what a `make up` of this directory left running
+	@exec $(VENV)/python -m deploy.down
+
+reset: venv ## stop, and forget the demo and everything in .data but the built front end
+	@exec $(VENV)/python -m deploy.down reset
+
+test: venv-dev browser ## unit, database, queue, API and browser tests (under 15 minutes on 2 cores)
+	@$(VENV)/python -m pytest -m "not slow"
+
+test-slow: venv-dev ## long property, fault and life-cycle tests (under 25 minutes)
+	@$(VENV)/python -m pytest -m slow
+
+lint: venv-dev ## formatting, rules, types, import contracts
+	@$(VENV)/ruff format --check --quiet .
+	@$(VENV)/ruff check --quiet .
+	@$(VENV)/lint-imports --cache-dir .import_linter_cache
+	@$(VENV)/pyright
+
+types: venv-dev ## types alone
+	@$(VENV)/pyright
+
+fmt: venv-dev ## format and fix what can be fixed
+	@$(VENV)/ruff format --quiet .
+	@$(VENV)/ruff check --fix --quiet .
+
+lock: venv-dev ## compile requirements*.in into the lock files, with hashes and without addresses
+	@$(PYTHON) deploy/lock.py
+
+eval: venv-dev ## answer the gold questions and report recall, refusals and confidence intervals
+	@$(VENV)/python -m retrieval.evaluation
+
+bench: venv-dev ## measure the stores and queries that have a promised time
+	@$(VENV)/python -m pytest -m bench tests
+
+tick: venv ## move the running demo world one step
+	@exec $(VENV)/python -m deploy.tick
+
+venv:
+	@$(PYTHON) deploy/bootstrap.py requirements.lock
+
+venv-dev:
+	@$(PYTHON) deploy/bootstrap.py requirements-dev.lock
+
+browser:
+	@$(PYTHON) deploy/browser.py

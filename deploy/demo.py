@@ -1,0 +1,165 @@
+"""The demo account scope: six projects, one connection per vendor to the sandbox, and the rules that route records.
+
+Safe to run at every start: what is there is kept, what changed (a port, a token) is brought up to date.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Session, col, select
+
+from jobs.sandbox.world.authored import StudioWorld
+from jobs.sandbox.world.loader import load_studio
+from models.infra.crypto import SecretUnreadable, decrypt, encrypt
+from models.infra.ids import new_id
+from models.tables.platform import AccountScope, Project, ProjectBinding, VendorConnection
+
+SCOPE_SLUG = "meridian"
+SCOPE_NAME = "Meridian Studio"
+TIMEZONE = "Europe/Belgrade"
+CURRENCY = "EUR"
+UNASSIGNED = "unassigned"
+CHATWOOT_ACCOUNT = "1"
+# Lower wins: a label set by hand is surer than the sender's domain, both are surer than the inbox.
+_LABEL, _DOMAIN, _PLACE = 10, 20, 100
+# This project's companies are routed by their domains, the others' by the vendor's list.
+_BY_DOMAIN = "voltline"
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxVendors:
+    """Where the sandbox serves, and its tokens by vendor."""
+
+    port_base: int
+    tokens: dict[str, str]
+
+    def origin(self, connector: str) -> str:
+        """The base URL of a vendor."""
+        offset = ("chatwoot", "linear", "attio").index(connector)
+        return f"http://127.0.0.1:{self.port_base + offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoAccount:
+    """What the demo consists of now."""
+
+    account_scope_id: UUID
+    projects: int
+    connections: int
+    bindings: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Binding:
+    connector: str
+    project: str
+    priority: int
+    kind: str
+    value: str
+
+
+def ensure_demo(session: Session, vendors: SandboxVendors, studio: StudioWorld | None = None) -> DemoAccount:
+    """Create or update the demo in the caller's transaction and say what it consists of."""
+    studio = studio or load_studio()
+    scope_id = _ensure_scope(session)
+    projects = _ensure_projects(session, scope_id, studio)
+    connections = {
+        name: _ensure_connection(session, scope_id, name, vendors) for name in ("chatwoot", "linear", "attio")
+    }
+    bindings = [binding for binding in _bindings(studio) if binding.project in projects]
+    for binding in bindings:
+        statement = insert(ProjectBinding).values(
+            id=new_id(),
+            account_scope_id=scope_id,
+            project_id=projects[binding.project],
+            connection_id=connections[binding.connector],
+            priority=binding.priority,
+            rule_kind=binding.kind,
+            rule_value=binding.value,
+        )
+        # A rule that a user pointed elsewhere stays where it points.
+        session.execute(statement.on_conflict_do_nothing(constraint="uq_project_bindings_rule"))
+    return DemoAccount(scope_id, len(projects) - 1, len(connections), len(bindings))
+
+
+def _bindings(studio: StudioWorld) -> Iterable[_Binding]:
+    for slug, project in studio.projects.items():
+        if slug == UNASSIGNED:
+            continue
+        info = project.info
+        for _, inbox in info.inboxes:
+            yield _Binding("chatwoot", slug, _PLACE, "inbox", inbox)
+        if info.team:
+            yield _Binding("linear", slug, _PLACE, "team", info.team)
+        domains = sorted({domain for company in project.companies.values() for domain in company.domains})
+        if slug == _BY_DOMAIN:
+            for domain in domains:
+                yield _Binding("attio", slug, _DOMAIN, "company_domain", domain)
+        else:
+            yield _Binding("attio", slug, _PLACE, "list", slug)
+        hotline = studio.hotline
+        if hotline is not None and slug == hotline.by_label:
+            yield _Binding("chatwoot", slug, _LABEL, "label", f"project-{slug}")
+        if hotline is not None and slug == hotline.by_domain:
+            for domain in domains:
+                yield _Binding("chatwoot", slug, _DOMAIN, "company_domain", domain)
+
+
+def _ensure_scope(session: Session) -> UUID:
+    values = {"slug": SCOPE_SLUG, "name": SCOPE_NAME, "timezone": TIMEZONE, "base_currency": CURRENCY}
+    session.execute(
+        insert(AccountScope).values(id=new_id(), **values).on_conflict_do_nothing(index_elements=["slug"])
+    )
+    return session.exec(select(AccountScope.id).where(AccountScope.slug == SCOPE_SLUG)).one()
+
+
+def _ensure_projects(session: Session, scope_id: UUID, studio: StudioWorld) -> dict[str, UUID]:
+    wanted = [
+        (slug, held.info.client, "client") for slug, held in studio.projects.items() if slug != UNASSIGNED
+    ]
+    wanted.append((UNASSIGNED, "Unassigned", "unassigned"))
+    for slug, name, kind in wanted:
+        statement = insert(Project).values(
+            id=new_id(), account_scope_id=scope_id, slug=slug, name=name, kind=kind, aliases=[]
+        )
+        session.execute(statement.on_conflict_do_nothing(constraint="uq_projects_slug"))
+    rows = session.exec(select(Project).where(Project.account_scope_id == scope_id)).all()
+    return {row.slug: row.id for row in rows}
+
+
+def _ensure_connection(session: Session, scope_id: UUID, connector: str, vendors: SandboxVendors) -> UUID:
+    account = CHATWOOT_ACCOUNT if connector == "chatwoot" else ""
+    token, origin = vendors.tokens[connector], vendors.origin(connector)
+    row = session.exec(
+        select(VendorConnection)
+        .where(VendorConnection.account_scope_id == scope_id, VendorConnection.connector == connector)
+        .order_by(col(VendorConnection.created_at))
+        .limit(1)
+    ).first()
+    if row is None:
+        row = VendorConnection(
+            account_scope_id=scope_id,
+            connector=connector,
+            name=f"Sandbox {connector.capitalize()}",
+            base_url=origin,
+            external_account=account,
+            token_encrypted=encrypt(token),
+            settings={"sandbox": True},
+        )
+    elif row.settings.get("sandbox"):
+        row.base_url = origin
+        if _readable(row.token_encrypted) != token:
+            row.token_encrypted = encrypt(token)
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def _readable(token_encrypted: str) -> str | None:
+    try:
+        return decrypt(token_encrypted)
+    except SecretUnreadable:
+        # The demo's key was deleted with its file: the sandbox's token is known, so it is simply stored again.
+        return None
