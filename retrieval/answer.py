@@ -1,0 +1,186 @@
+"""The extractive answer: sentences of the evidence with numbered citations, or a refusal that says what was searched.
+
+Pure. An answer is a code with parameters; ``render`` makes its text in either language. Every citation number in the text
+has its citation, in order, and every citation its evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from babel.dates import format_date
+from pydantic import JsonValue
+
+from retrieval.chunking import split_sentences
+from retrieval.language import stem, words
+from retrieval.lexical import LexicalResult
+from retrieval.profile import AnswerShape
+from retrieval.ranking import RankedChunk
+from retrieval.schemas import Citation, Lang, SourceType
+
+EXTRACTIVE = "answer.extractive"
+WRITTEN = "answer.written"
+NOT_ENOUGH = "answer.not_enough_evidence"
+NOTHING_INDEXED = "answer.nothing_indexed"
+
+# A whole short message is easier to trust than a sentence cut from it.
+_WHOLE_CHARS = 260
+_QUOTE_CHARS = 320
+# Evidence this far below the best one is context, not answer.
+_NEAR_BEST = 0.72
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A sentence for the answer and where it is from."""
+
+    evidence_id: str
+    kind: SourceType
+    title: str
+    speaker: str | None
+    at: datetime | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An answer before it is rendered."""
+
+    code: str
+    params: dict[str, JsonValue]
+    citations: tuple[Citation, ...] = ()
+
+
+_TEXTS: dict[Lang, dict[str, str]] = {
+    "en": {
+        NOT_ENOUGH: "There is not enough evidence for an answer. Searched: {searched}.",
+        NOTHING_INDEXED: "Nothing is indexed yet for this selection, so there is nothing to answer from.",
+        "messages": "messages", "issues": "issues and comments", "deals": "deals, notes and companies",
+        "in_project": "in {count} project", "in_projects": "in {count} projects", "and": " and ",
+        "from": "from {day}", "to": "up to {day}",
+    },
+    "ru": {
+        NOT_ENOUGH: "Данных для ответа недостаточно. Поиск шёл по источникам: {searched}.",
+        NOTHING_INDEXED: "Для этого выбора ещё ничего не проиндексировано, отвечать не по чему.",
+        "messages": "сообщения", "issues": "задачи и комментарии", "deals": "сделки, заметки и компании",
+        "in_project": "в {count} проекте", "in_projects": "в {count} проектах", "and": " и ",
+        "from": "с {day}", "to": "по {day}",
+    },
+}  # fmt: skip
+_QUOTES: dict[Lang, str] = {"en": "“{text}”", "ru": "«{text}»"}
+
+
+def extract(ranked: Sequence[RankedChunk], found: LexicalResult, shape: AnswerShape) -> list[Quote]:
+    """The sentences that answer best, from the best records, one quote per record, best first."""
+    if not ranked:
+        return []
+    wanted = _wanted_stems(found)
+    floor = ranked[0].score * _NEAR_BEST
+    quotes: list[Quote] = []
+    for hit in ranked[: shape.evidence]:
+        if quotes and hit.score < floor:
+            break
+        chunk = hit.chunk
+        text = _best_passage(chunk.body, wanted)
+        quotes.append(
+            Quote(chunk.evidence_id, chunk.kind, chunk.title, chunk.author, chunk.source_time, text)
+        )
+    return quotes[: shape.sentences]
+
+
+def compose(quotes: Sequence[Quote]) -> Draft:
+    """An extractive answer of these quotes, cited 1, 2, 3 … in order."""
+    citations = tuple(
+        Citation(n=n, evidence_id=quote.evidence_id, quote=quote.text) for n, quote in enumerate(quotes, 1)
+    )
+    sentences: list[JsonValue] = [
+        {
+            "n": n,
+            "kind": quote.kind,
+            "title": quote.title,
+            "speaker": quote.speaker,
+            "at": quote.at.isoformat() if quote.at else None,
+            "quote": quote.text,
+        }
+        for n, quote in enumerate(quotes, 1)
+    ]
+    return Draft(EXTRACTIVE, {"sentences": sentences}, citations)
+
+
+def refuse(
+    *, groups: Mapping[str, int], projects: int, date_from: datetime | None, date_to: datetime | None
+) -> Draft:
+    """A refusal that says what was searched: chunks per source group, number of projects, dates."""
+    searched = {name: count for name, count in groups.items() if count}
+    params: dict[str, JsonValue] = {
+        "searched": cast("JsonValue", searched),
+        "projects": projects,
+        "date_from": date_from.isoformat() if date_from else None,
+        "date_to": date_to.isoformat() if date_to else None,
+    }
+    return Draft(NOT_ENOUGH if searched else NOTHING_INDEXED, params)
+
+
+def render(code: str, params: Mapping[str, Any], lang: Lang) -> str:
+    """The text of an answer in a language. Raises KeyError for an unknown code."""
+    if code == WRITTEN:
+        return str(params["text"])
+    if code == EXTRACTIVE:
+        return "\n".join(_sentence(item, lang) for item in params["sentences"])
+    texts = _TEXTS[lang]
+    if code == NOTHING_INDEXED:
+        return texts[NOTHING_INDEXED]
+    names = [f"{texts[group]} ({count})" for group, count in params["searched"].items()]
+    place = texts["in_project" if params["projects"] == 1 else "in_projects"].format(count=params["projects"])
+    bounds = [
+        texts[word].format(day=_day(params[field], lang))
+        for word, field in (("from", "date_from"), ("to", "date_to"))
+        if params.get(field)
+    ]
+    listed = texts["and"].join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+    return texts[NOT_ENOUGH].format(searched=" ".join([listed, place, *bounds]))
+
+
+def _sentence(item: Mapping[str, Any], lang: Lang) -> str:
+    source = item["speaker"] or item["title"]
+    head = ", ".join(part for part in (source, _day(item["at"], lang)) if part)
+    quoted = _QUOTES[lang].format(text=item["quote"].replace("\n", " "))
+    return f"{head}: {quoted} [{item['n']}]"
+
+
+def _day(moment: str | None, lang: Lang) -> str:
+    return format_date(datetime.fromisoformat(moment), "d MMMM y", locale=lang) if moment else ""
+
+
+def _wanted_stems(found: LexicalResult) -> dict[str, float]:
+    wanted: dict[str, float] = {}
+    for term, rarity in zip(found.terms, found.rarity, strict=True):
+        for alternative in term.alternatives:
+            for word in words(alternative.text):
+                root = stem(word)
+                wanted[root] = max(wanted.get(root, 0.0), rarity * alternative.weight)
+    return wanted
+
+
+def _best_passage(body: str, wanted: Mapping[str, float]) -> str:
+    if len(body) <= _WHOLE_CHARS:
+        return body
+    sentences = split_sentences(body)
+    scores = [
+        sum(wanted.get(root, 0.0) for root in {stem(word) for word in words(part)}) for part in sentences
+    ]
+    best = max(range(len(sentences)), key=lambda place: (scores[place], -place))
+    first, last = best, best
+    # Neighbours explain what "it" is; grow to the better side while there is room.
+    while True:
+        options = [place for place in (first - 1, last + 1) if 0 <= place < len(sentences)]
+        size = sum(len(part) + 1 for part in sentences[first : last + 1])
+        fitting = [place for place in options if size + len(sentences[place]) <= _QUOTE_CHARS]
+        if not fitting:
+            break
+        taken = max(fitting, key=lambda place: (scores[place], place))
+        first, last = min(first, taken), max(last, taken)
+    return " ".join(sentences[first : last + 1])[: _QUOTE_CHARS * 2]

@@ -1,0 +1,128 @@
+"""Names people type: which words of a question are a known name, how else it is spelled, and which project it points to.
+
+Pure given a gazetteer, which ``store`` reads from the scope's own records. Spellings meet in ``language.name_key``, so
+``Анна Берг`` and ``Anna Berg``, ``Северного Берега`` and ``Severny Bereg`` are one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Literal
+from uuid import UUID
+
+from retrieval.language import detect, name_key, romanise, stem, words
+from retrieval.stopwords import STOPWORDS
+
+NameKind = Literal["project", "company", "person"]
+
+# A typed name may differ in one letter of six; shorter words must fold to the same key.
+_FUZZY_FROM = 5
+_FUZZY_RATIO = 0.84
+_MAX_SPELLINGS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A known name and the project whose records carry it."""
+
+    kind: NameKind
+    text: str
+    project_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class NameMatch:
+    """What the names of a question point to.
+
+    ``spellings`` maps a word of the question to other spellings of it that occur in names. ``projects`` and ``people``
+    map a project, and a person's display name, to how much of the name was typed, 0..1.
+    """
+
+    spellings: Mapping[str, tuple[str, ...]]
+    projects: Mapping[UUID, float]
+    people: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Gazetteer:
+    """The names of a scope, indexed by the keys of their words."""
+
+    names: tuple[Name, ...]
+    words_of_key: Mapping[str, tuple[str, ...]]
+    keys_of_name: tuple[tuple[str, ...], ...]
+    names_of_key: Mapping[str, tuple[int, ...]]
+
+    @classmethod
+    def of(cls, names: Iterable[Name]) -> Gazetteer:
+        """The gazetteer of these names; stop words and single letters inside names are ignored."""
+        kept = tuple(dict.fromkeys(names))
+        words_of_key: dict[str, dict[str, None]] = {}
+        names_of_key: dict[str, list[int]] = {}
+        keys_of_name: list[tuple[str, ...]] = []
+        for index, name in enumerate(kept):
+            keys: dict[str, None] = {}
+            for word in words(name.text):
+                if len(word) < 2 or word in STOPWORDS:
+                    continue
+                key = name_key(word)
+                keys[key] = None
+                words_of_key.setdefault(key, {})[word] = None
+            for key in keys:
+                names_of_key.setdefault(key, []).append(index)
+            keys_of_name.append(tuple(keys))
+        return cls(
+            kept,
+            {key: tuple(spelled) for key, spelled in words_of_key.items()},
+            tuple(keys_of_name),
+            {key: tuple(found) for key, found in names_of_key.items()},
+        )
+
+    def match(self, question: str) -> NameMatch:
+        """The names that a question mentions."""
+        spellings: dict[str, tuple[str, ...]] = {}
+        touched: dict[int, set[str]] = {}
+        for word in dict.fromkeys(words(question)):
+            if len(word) < 3 or word in STOPWORDS:
+                continue
+            for key in self._keys_like(word):
+                others = [other for other in self.words_of_key[key] if stem(other) != stem(word)]
+                if others:
+                    spellings[word] = tuple(dict.fromkeys((*spellings.get(word, ()), *others)))[
+                        :_MAX_SPELLINGS
+                    ]
+                for index in self.names_of_key[key]:
+                    touched.setdefault(index, set()).add(key)
+        projects: dict[UUID, float] = {}
+        people: dict[str, float] = {}
+        for index, keys in touched.items():
+            name, all_keys = self.names[index], self.keys_of_name[index]
+            share = len(keys) / len(all_keys)
+            if name.kind == "person":
+                # One word of a full name is a weak hint (there are namesakes); a first name alone is none.
+                people[name.text] = max(people.get(name.text, 0.0), share)
+            if share >= (0.5 if name.kind == "project" else 0.99) and (
+                name.kind == "project" or len(all_keys) > 1
+            ):
+                projects[name.project_id] = max(projects.get(name.project_id, 0.0), share)
+        return NameMatch(spellings, projects, people)
+
+    def _keys_like(self, word: str) -> list[str]:
+        key = name_key(word)
+        found = [key] if key in self.words_of_key else []
+        if not found and len(key) >= _FUZZY_FROM:
+            close = (
+                (SequenceMatcher(None, key, other).ratio(), other)
+                for other in self.words_of_key
+                if abs(len(other) - len(key)) <= 2 and other[0] == key[0]
+            )
+            best = max(close, default=(0.0, ""))
+            if best[0] >= _FUZZY_RATIO:
+                found = [best[1]]
+        return found
+
+
+def other_alphabet(word: str) -> str | None:
+    """A plain romanisation of a Cyrillic word, for names that no gazetteer knows; None for other words."""
+    return romanise(word) if detect(word) == "ru" else None

@@ -1,0 +1,303 @@
+"""The one way through retrieval: a question in, an answer with its evidence out, and the run in the log.
+
+Caching is the caller's; sessions come from the caller's factory. A question costs one session of reads, then (only when a
+language model writes) a call without a session, then one short write.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Literal
+from uuid import UUID
+
+from sqlmodel import Session, col, select
+
+from models.infra import metrics
+from models.infra.clock import utcnow
+from models.infra.errors import InvalidInput, NotFound
+from models.infra.ids import QueryRunId, new_id
+from models.infra.logging import get_logger
+from models.infra.scope import Scope
+from models.infra.settings import get_settings
+from models.tables.retrieval import Feedback, QueryRun
+from retrieval import answer as answers
+from retrieval import completeness, llm, quality, store, support
+from retrieval.embedding import embedding_model, model_spec
+from retrieval.filters import Filters
+from retrieval.language import detect
+from retrieval.profile import Profile, load_profile
+from retrieval.ranking import RankedChunk
+from retrieval.retrievers import HybridRetriever, SearchResult, query_vector
+from retrieval.schemas import (
+    GROUP_OF,
+    SOURCE_GROUPS,
+    Answer,
+    ChunkHit,
+    Citation,
+    Evidence,
+    Lang,
+    Query,
+    RetrievalStatus,
+    SourceType,
+    Stats,
+)
+
+SessionFactory = Callable[[], AbstractContextManager[Session]]
+
+_SNIPPET_CHARS = 320
+_MAX_COMMENT_CHARS = 4000
+
+log = get_logger(__name__)
+
+
+def ask(
+    session_factory: SessionFactory,
+    query: Query,
+    *,
+    profile: Profile | None = None,
+    on_text: Callable[[str], None] | None = None,
+) -> Answer:
+    """Answer a question inside its scope and log the run.
+
+    ``on_text`` receives a language model's raw text while it is written. Raises EmbeddingMismatch when the index holds
+    vectors of another length, Unavailable when an embedding endpoint is away.
+    """
+    started = time.perf_counter()
+    settings = profile or load_profile()
+    lang: Lang = query.lang or detect(query.text)
+    filters = Filters.of(query)
+    model = embedding_model(get_settings())
+    # The vector is made before the session opens: no connection waits for the model.
+    if query.mode != "lexical":
+        query_vector(model, query.text)
+    with session_factory() as session:
+        store.check_model(session, model.spec)
+        result = HybridRetriever(session, filters, settings, model, query.mode).search(query.text)
+        ranked, evidence = _live_evidence(session, query.scope, result, query.top_k)
+        groups = store.count_by_group(session, filters)
+        shown_completeness = completeness.read(session, query.scope)
+    chance = support.probability(support.features(ranked, result.lexical), settings.support)
+    answerable = bool(ranked) and chance >= settings.support.threshold
+    draft = _draft(query, ranked, result, settings, groups, answerable, lang, on_text)
+    cited_ids = {citation.evidence_id for citation in draft.citations}
+    cited = [item for item in evidence if item.id in cited_ids]
+    parts = quality.quality_parts(cited, evidence, chance)
+    run_id = new_id()
+    shown = (
+        evidence[: query.source_limit] if not cited else _with_cited(evidence, cited_ids, query.source_limit)
+    )
+    shown_ids = {item.id for item in shown}
+    answer = Answer(
+        query=query.text,
+        answer=answers.render(draft.code, draft.params, lang),
+        answerable=answerable,
+        code=draft.code,
+        params=draft.params,
+        lang=lang,
+        citations=draft.citations,
+        evidence=tuple(shown),
+        chunks=tuple(_chunk_hit(hit) for hit in ranked[: query.top_k] if hit.chunk.evidence_id in shown_ids),
+        stats=_stats(ranked[: query.top_k]),
+        quality_score=quality.quality_score(parts),
+        quality_parts=parts,
+        source_diversity=quality.source_diversity(shown),
+        completeness=shown_completeness,
+        query_run_id=run_id,
+        mode=query.mode,
+        took_ms=round((time.perf_counter() - started) * 1000, 1),
+    )
+    with session_factory() as session:
+        _log_run(session, query, answer, ranked[: query.top_k], settings, chance)
+    metrics.lightrag_query_duration_seconds.labels(query.mode, "false").observe(time.perf_counter() - started)
+    log.info(
+        "question answered",
+        mode=query.mode,
+        answerable=answerable,
+        took_ms=answer.took_ms,
+        **result.timings_ms,
+    )
+    return answer
+
+
+def record_feedback(
+    session: Session,
+    scope: Scope,
+    query_run_id: UUID,
+    rating: Literal["up", "down"],
+    comment: str | None = None,
+) -> None:
+    """Store a vote on a run; a later vote replaces the earlier one.
+
+    Raises NotFound when the run was not asked wholly inside the scope, InvalidInput for an unknown rating.
+    """
+    if rating not in ("up", "down"):
+        raise InvalidInput("rating is up or down", rating=rating)
+    run = session.exec(
+        select(QueryRun).where(
+            QueryRun.id == query_run_id, QueryRun.account_scope_id == scope.account_scope_id
+        )
+    ).one_or_none()
+    allowed = {str(project_id) for project_id in scope.project_ids}
+    if run is None or not set(run.project_ids) <= allowed:
+        raise NotFound("there is no such question in this scope")
+    words = (comment or "").strip()[:_MAX_COMMENT_CHARS] or None
+    vote = session.exec(select(Feedback).where(col(Feedback.query_run_id) == query_run_id)).one_or_none()
+    if vote is None:
+        vote = Feedback(query_run_id=query_run_id, account_scope_id=scope.account_scope_id, rating=rating)
+    vote.rating, vote.comment, vote.created_at = rating, words, utcnow()
+    session.add(vote)
+    session.flush()
+
+
+def status(session: Session, scope: Scope) -> RetrievalStatus:
+    """How far the index of the scope is."""
+    return store.read_status(session, scope, model_spec(get_settings()))
+
+
+def warm_up() -> None:
+    """Load the model and the parameters, so that the first question does not wait for them."""
+    load_profile()
+    query_vector(embedding_model(get_settings()), "warm up")
+
+
+def log_cached(session: Session, query: Query, answer: Answer) -> QueryRunId:
+    """Log a question that was answered from the cache as a run of its own; its id."""
+    run_id = new_id()
+    shown = answer.model_copy(update={"query_run_id": run_id, "cached": True})
+    _log_run(session, query, shown, (), load_profile(), None)
+    return QueryRunId(run_id)
+
+
+def _draft(
+    query: Query,
+    ranked: Sequence[RankedChunk],
+    result: SearchResult,
+    profile: Profile,
+    groups: dict[str, int],
+    answerable: bool,
+    lang: Lang,
+    on_text: Callable[[str], None] | None,
+) -> answers.Draft:
+    if not answerable:
+        return answers.refuse(
+            groups=groups,
+            projects=len(query.scope.project_ids),
+            date_from=query.date_from,
+            date_to=query.date_to,
+        )
+    quotes = answers.extract(ranked, result.lexical, profile.answer)
+    settings = get_settings()
+    if llm.is_configured(settings):
+        material = answers.extract(ranked, result.lexical, profile.answer.for_writer())
+        try:
+            written = llm.write_answer(settings, query.text, material, lang, on_text=on_text)
+        except llm.WriterFailed as error:
+            log.warning("answering extractively", reason=error.message)
+        else:
+            cited = [material[number - 1] for number in written.cited]
+            citations = tuple(
+                Citation(n=place, evidence_id=quote.evidence_id, quote=quote.text)
+                for place, quote in enumerate(cited, 1)
+            )
+            return answers.Draft(answers.WRITTEN, {"text": llm.renumber(written).text}, citations)
+    return answers.compose(quotes)
+
+
+def _live_evidence(
+    session: Session, scope: Scope, result: SearchResult, top_k: int
+) -> tuple[list[RankedChunk], list[Evidence]]:
+    # Twice as many as asked for: some may have been deleted since they were indexed.
+    candidates = result.ranked[: max(2 * top_k, 40)]
+    live = store.live_records(session, scope, {(hit.chunk.kind, hit.chunk.record_id) for hit in candidates})
+    ranked = [hit for hit in candidates if (hit.chunk.kind, hit.chunk.record_id) in live]
+    evidence = [_evidence(hit, live[hit.chunk.kind, hit.chunk.record_id].url) for hit in ranked[:top_k]]
+    return ranked, evidence
+
+
+def _evidence(hit: RankedChunk, url: str | None) -> Evidence:
+    chunk = hit.chunk
+    body = (
+        chunk.body
+        if len(chunk.body) <= _SNIPPET_CHARS
+        else chunk.body[: _SNIPPET_CHARS - 1].rsplit(" ", 1)[0] + "…"
+    )
+    return Evidence(
+        id=chunk.evidence_id,
+        source_type=chunk.kind,
+        source_id=chunk.vendor_id,
+        project_id=chunk.project_id,
+        title=chunk.title or chunk.header,
+        snippet=body,
+        author=chunk.author,
+        created_at=chunk.source_time,
+        url=url,
+        score=round(hit.score, 4),
+    )
+
+
+def _with_cited(evidence: Sequence[Evidence], cited_ids: set[str], limit: int) -> list[Evidence]:
+    # What is cited is always shown, whatever the limit; the rest fills up in order.
+    room = max(limit - len(cited_ids), 0)
+    shown: list[Evidence] = []
+    for item in evidence:
+        if item.id in cited_ids:
+            shown.append(item)
+        elif room:
+            shown.append(item)
+            room -= 1
+    return shown
+
+
+def _chunk_hit(hit: RankedChunk) -> ChunkHit:
+    return ChunkHit(
+        id=hit.chunk.id, evidence_id=hit.chunk.evidence_id, text=hit.chunk.body, score=round(hit.score, 4)
+    )
+
+
+def _stats(ranked: Sequence[RankedChunk]) -> Stats:
+    kinds: list[SourceType] = [hit.chunk.kind for hit in ranked]
+    counts = {group: sum(GROUP_OF[kind] == group for kind in kinds) for group in SOURCE_GROUPS}
+    return Stats(
+        chunks=len(ranked), messages=counts["messages"], issues=counts["issues"], deals=counts["deals"]
+    )
+
+
+def _log_run(
+    session: Session,
+    query: Query,
+    answer: Answer,
+    ranked: Sequence[RankedChunk],
+    profile: Profile,
+    chance: float | None,
+) -> None:
+    hits = [
+        {
+            "evidence_id": hit.chunk.evidence_id,
+            "chunk_id": str(hit.chunk.id),
+            "score": round(hit.score, 4),
+            "similarity": round(hit.similarity, 4),
+            "coverage": round(hit.coverage, 4),
+        }
+        for hit in ranked
+    ]
+    session.add(
+        QueryRun(
+            id=answer.query_run_id,
+            account_scope_id=query.scope.account_scope_id,
+            project_ids=[str(project_id) for project_id in query.scope.project_ids],
+            query=query.text,
+            mode=query.mode,
+            profile=profile.name,
+            parameters=query.model_dump(mode="json", exclude={"text", "scope"})
+            | {"support": chance, "code": answer.code},
+            answerable=answer.answerable,
+            answer=answer.answer,
+            hits=hits,
+            quality_score=answer.quality_score,
+            cached=answer.cached,
+            took_ms=answer.took_ms,
+        )
+    )
+    session.flush()

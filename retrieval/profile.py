@@ -1,0 +1,102 @@
+"""Parameters of retrieval as one frozen value, read from ``profiles/*.toml``; unknown names are refused."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from retrieval.schemas import Frozen
+
+PROFILES = Path(__file__).parent / "profiles"
+
+
+class Candidates(Frozen):
+    """How many chunks each stage takes."""
+
+    vector: int = Field(ge=1, le=1000)
+    lexical: int = Field(ge=1, le=1000)
+    pool: int = Field(ge=1, le=1000)
+
+
+class Fusion(Frozen):
+    """How the two lists become one."""
+
+    method: Literal["weighted", "rrf"]
+    vector_weight: float = Field(ge=0)
+    lexical_weight: float = Field(ge=0)
+    rrf_k: float = Field(ge=0)
+    min_coverage: float = Field(ge=0, le=1)
+
+
+class Lexical(Frozen):
+    """What a matching word is worth by where it stands, 0..1, and how length counts."""
+
+    body: float = Field(ge=0, le=1)
+    title: float = Field(ge=0, le=1)
+    header: float = Field(ge=0, le=1)
+    context: float = Field(ge=0, le=1)
+    translation: float = Field(ge=0, le=1)
+    length: float = Field(ge=0, le=1)
+
+
+class BoostWeights(Frozen):
+    """What a candidate gains beside its own text, in units of the fused score."""
+
+    thread: float = Field(ge=0)
+    project: float = Field(ge=0)
+    person: float = Field(ge=0)
+    freshness: float = Field(ge=0)
+
+
+class AnswerShape(Frozen):
+    """How much the extractive answer quotes."""
+
+    sentences: int = Field(ge=1, le=12)
+    evidence: int = Field(ge=1, le=12)
+
+    def for_writer(self) -> AnswerShape:
+        """How much a language model is given to write from: more than is quoted, as it selects by itself."""
+        return AnswerShape(sentences=min(2 * self.sentences, 12), evidence=min(2 * self.evidence, 12))
+
+
+class Support(Frozen):
+    """The logistic model that says whether the evidence supports an answer; see ``support``.
+
+    ``weights`` belong to the features in ``names``; an answer is given from ``threshold`` on (probability 0..1).
+    """
+
+    names: tuple[str, ...] = ()
+    weights: tuple[float, ...] = ()
+    bias: float = 0.0
+    threshold: float = Field(default=0.0, ge=0, le=1)
+
+
+class Profile(Frozen):
+    """All parameters."""
+
+    name: str
+    candidates: Candidates
+    fusion: Fusion
+    lexical: Lexical
+    boosts: BoostWeights
+    answer: AnswerShape
+    support: Support = Support()
+
+
+@lru_cache(maxsize=8)
+def load_profile(name: str = "default") -> Profile:
+    """The profile of that name. Raises FileNotFoundError or pydantic's ValidationError."""
+    return Profile.model_validate(tomllib.loads((PROFILES / f"{name}.toml").read_text()))
+
+
+def changed(profile: Profile, changes: dict[str, Any]) -> Profile:
+    """A copy with values changed by dotted name, ``{"fusion.vector_weight": 0.8}``; validated like a file."""
+    values = profile.model_dump()
+    for dotted, value in changes.items():
+        section, _, field = dotted.partition(".")
+        values[section][field] = value
+    return Profile.model_validate(values)

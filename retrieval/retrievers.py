@@ -1,0 +1,204 @@
+"""LlamaIndex retrievers over our own tables: vector, lexical and hybrid.
+
+Each is a ``BaseRetriever``, so notebooks and LlamaIndex pipelines can use them as they are; ``HybridRetriever.search`` is
+the same with everything the answer needs. One retriever serves one question in one session.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+from uuid import UUID
+
+import numpy as np
+from llama_index.core.base.base_retriever import BaseRetriever
+from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+from sqlmodel import Session
+
+from models.infra.clock import utcnow
+from retrieval import lexical, ranking, store
+from retrieval.embedding import RoleEmbedding, Vectors
+from retrieval.filters import Filters
+from retrieval.lexical import LexicalResult
+from retrieval.names import Gazetteer, NameMatch
+from retrieval.profile import Profile
+from retrieval.ranking import RankedChunk, Signals
+from retrieval.schemas import Mode
+
+_GAZETTEER_TTL_S = 120.0
+_GAZETTEERS_KEPT = 64
+_QUERY_VECTORS_KEPT = 512
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """A ranking with what it was made of."""
+
+    ranked: tuple[RankedChunk, ...]
+    names: NameMatch
+    lexical: LexicalResult
+    timings_ms: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+class _ScopedRetriever(BaseRetriever):
+    def __init__(self, session: Session, filters: Filters, profile: Profile, model: RoleEmbedding) -> None:
+        super().__init__()
+        self._session = session
+        self._filters = filters
+        self._profile = profile
+        self._model = model
+
+    def _nodes(self, scores: Mapping[UUID, float]) -> list[NodeWithScore]:
+        chunks = store.load_chunks(self._session, self._filters, list(scores))
+        ordered = sorted(scores.items(), key=lambda item: -item[1])
+        return [to_node(chunks[key], score) for key, score in ordered if key in chunks]
+
+
+class VectorRetriever(_ScopedRetriever):
+    """Nearest chunks by centred cosine."""
+
+    def scores(self, question: str) -> dict[UUID, float]:
+        """Cosine by chunk id, best first."""
+        vector = query_vector(self._model, question)
+        limit = self._profile.candidates.vector
+        return dict(store.search_vectors(self._session, self._filters, self._model.spec, vector, limit))
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        return self._nodes(self.scores(query_bundle.query_str))
+
+
+class LexicalRetriever(_ScopedRetriever):
+    """Chunks that cover most of the question's weight in words."""
+
+    def search(self, question: str, names: NameMatch) -> LexicalResult:
+        """Hits with coverage 0..1 and the terms they were found by."""
+        settings = self._profile.lexical
+        terms = lexical.build_terms(question, names.spellings, settings.translation)
+        return lexical.search(self._session, terms, self._filters, settings, self._profile.candidates.lexical)
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        names = gazetteer(self._session, self._filters).match(query_bundle.query_str)
+        hits = self.search(query_bundle.query_str, names).hits
+        return self._nodes({hit.chunk_id: hit.coverage for hit in hits})
+
+
+class HybridRetriever(_ScopedRetriever):
+    """Both searches, fused and ranked; ``mode`` leaves one of them out."""
+
+    def __init__(
+        self,
+        session: Session,
+        filters: Filters,
+        profile: Profile,
+        model: RoleEmbedding,
+        mode: Mode = "hybrid",
+    ) -> None:
+        super().__init__(session, filters, profile, model)
+        self._mode = mode
+        self._vector = VectorRetriever(session, filters, profile, model)
+        self._lexical = LexicalRetriever(session, filters, profile, model)
+
+    def search(self, question: str) -> SearchResult:
+        """The ranking of a question: the best chunk of every record, best first."""
+        clock = _Stopwatch()
+        names = gazetteer(self._session, self._filters).match(question)
+        clock.lap("names")
+        similarity: dict[UUID, float] = {}
+        found = LexicalResult()
+        if self._mode != "lexical":
+            query_vector(self._model, question)
+            clock.lap("embedding")
+            similarity = self._vector.scores(question)
+            clock.lap("vector")
+        if self._mode != "vector":
+            found = self._lexical.search(question, names)
+            clock.lap("lexical")
+        coverage = {hit.chunk_id: hit.coverage for hit in found.hits}
+        if self._mode == "hybrid":
+            # A chunk that only words found gets its cosine too: the sum compares like with like.
+            missing = [key for key in coverage if key not in similarity]
+            vector = query_vector(self._model, question)
+            similarity |= store.similarities(self._session, self._filters, self._model.spec, vector, missing)
+        chunks = store.load_chunks(self._session, self._filters, list({**similarity, **coverage}))
+        clock.lap("chunks")
+        ranked = ranking.rank(
+            chunks, Signals(similarity, coverage), names, self._profile, utcnow(),
+            portfolio=len(self._filters.scope.project_ids) > 1,
+        )  # fmt: skip
+        clock.lap("ranking")
+        return SearchResult(tuple(ranked), names, found, clock.laps)
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        return [to_node(hit.chunk, hit.score) for hit in self.search(query_bundle.query_str).ranked]
+
+
+def to_node(chunk: store.StoredChunk, score: float) -> NodeWithScore:
+    """A chunk as LlamaIndex passes it around."""
+    metadata = {
+        "evidence_id": chunk.evidence_id,
+        "project_id": str(chunk.project_id),
+        "title": chunk.title,
+        "header": chunk.header,
+        "author": chunk.author,
+        "time": chunk.source_time.isoformat() if chunk.source_time else None,
+    }
+    return NodeWithScore(node=TextNode(id_=str(chunk.id), text=chunk.body, metadata=metadata), score=score)
+
+
+class _Stopwatch:
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name] = round((now - self._last) * 1000, 2)
+        self._last = now
+
+
+class _Kept:
+    """Small caches of this process: vectors of recent questions, gazetteers of recent scopes."""
+
+    lock = threading.Lock()
+    vectors: ClassVar[OrderedDict[tuple[str, str], Vectors]] = OrderedDict()
+    gazetteers: ClassVar[OrderedDict[str, tuple[float, Gazetteer]]] = OrderedDict()
+
+
+def query_vector(model: RoleEmbedding, question: str) -> Vectors:
+    """The unit vector of a question, kept for the most recent ones."""
+    key = (model.spec.key, question)
+    with _Kept.lock:
+        known = _Kept.vectors.get(key)
+    if known is None:
+        known = np.asarray(model.encode([question], "query")[0], dtype=np.float32)
+        with _Kept.lock:
+            _Kept.vectors[key] = known
+            while len(_Kept.vectors) > _QUERY_VECTORS_KEPT:
+                _Kept.vectors.popitem(last=False)
+    return known
+
+
+def gazetteer(session: Session, filters: Filters) -> Gazetteer:
+    """The names of a scope, read at most every two minutes per process."""
+    key = filters.scope.key()
+    now = time.monotonic()
+    with _Kept.lock:
+        held = _Kept.gazetteers.get(key)
+    if held is not None and now - held[0] < _GAZETTEER_TTL_S:
+        return held[1]
+    made = Gazetteer.of(store.read_names(session, filters.scope))
+    with _Kept.lock:
+        _Kept.gazetteers[key] = (now, made)
+        while len(_Kept.gazetteers) > _GAZETTEERS_KEPT:
+            _Kept.gazetteers.popitem(last=False)
+    return made
+
+
+def forget_gazetteers() -> None:
+    """Read names anew at the next question, after indexing in the same process and between tests."""
+    with _Kept.lock:
+        _Kept.gazetteers.clear()
