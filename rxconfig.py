@@ -7,6 +7,7 @@ import reflex as rx
 from reflex.plugins import SitemapPlugin, TailwindV4Plugin
 
 from models.infra.settings import get_settings
+from tools_app.theme import TAILWIND
 
 _settings = get_settings()
 # A browser may call the loopback by either name; both are this server.
@@ -25,6 +26,7 @@ config = rx.Config(
     default_color_mode="system",
     telemetry_enabled=False,
     show_built_with_reflex=False,
-    plugins=[TailwindV4Plugin()],
+    frontend_packages=["@fontsource-variable/inter@5.2.8"],
+    plugins=[TailwindV4Plugin(config=TAILWIND)],
     disable_plugins=[SitemapPlugin],
 )

@@ -31,7 +31,20 @@ ROOT = Path(__file__).resolve().parent.parent
 _SOURCES = ("tools_app", "assets", "reflex.lock", "rxconfig.py", "bunfig.toml", ".npmrc")
 _NOT_SOURCES = ("tools_app/api/", "tools_app/services/")
 _BUT_SOURCES = ("tools_app/services/views.py", "tools_app/services/__init__.py")
-_SUFFIXES = {".py", ".json", ".css", ".js", ".svg", ".png", ".ico", ".toml", ".lock", ".npmrc", ".webmanifest", ".woff2"}
+_SUFFIXES = {
+    ".py",
+    ".json",
+    ".css",
+    ".js",
+    ".svg",
+    ".png",
+    ".ico",
+    ".toml",
+    ".lock",
+    ".npmrc",
+    ".webmanifest",
+    ".woff2",
+}
 _BUILD_TIMEOUT_S = 600
 _KEPT = 3
 _INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
@@ -91,7 +104,16 @@ def server_command(host: str, port: int) -> list[str]:
     """The command that serves UI, websocket and API on one port (one process: State lives in its memory)."""
     return [
         *(sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "tools_app.tools_app:app"),
-        *("--host", host, "--port", str(port), "--workers", "1", "--no-access-log", "--respawn-failed-workers"),
+        *(
+            "--host",
+            host,
+            "--port",
+            str(port),
+            "--workers",
+            "1",
+            "--no-access-log",
+            "--respawn-failed-workers",
+        ),
     ]
 
 
@@ -125,7 +147,9 @@ def _export(home: Path, base: Path) -> None:
                 stderr=subprocess.STDOUT, timeout=_BUILD_TIMEOUT_S, check=False,
             ).returncode  # fmt: skip
         except subprocess.TimeoutExpired as error:
-            raise FrontendBuildFailed(f"the front-end export took longer than {_BUILD_TIMEOUT_S} s; see {log}") from error
+            raise FrontendBuildFailed(
+                f"the front-end export took longer than {_BUILD_TIMEOUT_S} s; see {log}"
+            ) from error
     client = work / "build" / "client"
     if code != 0 or not (client / "index.html").exists():
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])

@@ -1,12 +1,40 @@
-"""The app object: pages, API and lifespan tasks, nothing else."""
+"""The app object: pages, API, lifespan tasks, nothing else. Served by granian as `tools_app.tools_app:app`."""
+
+from __future__ import annotations
 
 import reflex as rx
 
+from tools_app import live
+from tools_app.api.app import create_api
+from tools_app.i18n.catalogue import DEFAULT_LOCALE, text
+from tools_app.pages import dashboard, jobs, login, records, search, search_page
+from tools_app.pages.shell_state import ShellState
+from tools_app.static_headers import with_static_headers
 
-def index() -> rx.Component:
-    """The front page."""
-    return rx.el.main(rx.el.h1("Control Tower"))
+app = rx.App(
+    api_transformer=[with_static_headers, create_api()],
+    head_components=[
+        rx.el.script(src="/boot.js"),
+        rx.el.script(src="/tower.js", defer=True),
+        rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
+    ],
+    stylesheets=["/theme.css"],
+    html_lang=DEFAULT_LOCALE,
+    # Toasts and the connection notice are ours (`pages.frame`): the default overlay brings a second toast library.
+    toaster=None,
+    app_wraps={},
+)
 
 
-app = rx.App()
-app.add_page(index, route="/")
+def _add(view: object, route: str, section: str, *on_load: object) -> None:
+    title = f"{text(DEFAULT_LOCALE, f'nav.{section}.title')} · Control Tower"
+    app.add_page(view, route=route, title=title, on_load=list(on_load))  # pyright: ignore[reportArgumentType]
+
+
+_add(login.page, login.ROUTE, "login")
+_add(dashboard.page, dashboard.ROUTE, "dashboard", ShellState.enter, dashboard.DashboardState.load)
+_add(search_page.page, search.ROUTE, "search", ShellState.enter, search.SearchState.load)
+_add(jobs.page, jobs.ROUTE, "jobs", ShellState.enter, jobs.JobsState.load)
+_add(records.page, records.ROUTE, "records", ShellState.enter, records.RecordsState.load)
+
+app.register_lifespan_task(live.lifespan(app))

@@ -1,0 +1,1 @@
+"""The design system: stateless view functions, and the display models they draw."""

@@ -1,0 +1,166 @@
+"""A connector: state, last success, rows by stream, errors, and what it is doing right now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import reflex as rx
+
+from tools_app.components.elements import CARD, icon, page_link, relative_time
+from tools_app.components.status_chip import Chip, status_chip
+from tools_app.components.status_chip import present as present_chip
+from tools_app.i18n import formats
+from tools_app.i18n.catalogue import text, text_or
+from tools_app.i18n.locale_state import t
+from tools_app.services.views import ConnectorCard, RunProgress
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLine:
+    """Rows of one stream."""
+
+    name: str
+    rows: str
+    errors: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """A connector ready to be shown. `run_id` and `progress` are empty while nothing runs."""
+
+    id: str
+    connector: str
+    name: str
+    origin: str
+    chip: Chip
+    success_iso: str
+    next_iso: str
+    streams: tuple[StreamLine, ...]
+    error: str
+    error_iso: str
+    error_count: str
+    run_id: str = ""
+    progress: str = ""
+
+
+def present(card: ConnectorCard, locale: str) -> Connector:
+    """A connector in the reader's language."""
+    error = text_or(locale, f"connector_error.{card.error_code}", card.error_code) if card.error_code else ""
+    return Connector(
+        id=card.connection_id,
+        connector=card.connector,
+        name=text_or(locale, f"connector.{card.connector}", card.connector),
+        origin=card.origin,
+        chip=present_chip(card.state, locale),
+        success_iso=card.last_success_at.isoformat() if card.last_success_at else "",
+        next_iso=card.next_run_at.isoformat() if card.next_run_at else "",
+        streams=tuple(
+            StreamLine(
+                text_or(locale, f"stream.{stream.stream}", stream.stream),
+                formats.number(locale, stream.rows),
+                text(locale, "trust.errors", count=stream.errors, count_text=formats.number(locale, stream.errors))
+                if stream.errors
+                else "",
+                f"/records?{stream.records_query}" if stream.records_query else "",
+            )
+            for stream in card.streams
+        ),
+        error=error,
+        error_iso=card.error_at.isoformat() if card.error_at else "",
+        error_count=text(
+            locale, "trust.errors", count=card.error_count, count_text=formats.number(locale, card.error_count)
+        ),
+        run_id=card.running.run_id if card.running else "",
+        progress=progress_words(card.running, locale) if card.running else "",
+    )
+
+
+def progress_words(progress: RunProgress, locale: str) -> str:
+    """Where a run stands, in words."""
+    if progress.status == "queued" or not progress.stream:
+        return text(locale, "sync.queued")
+    stream = text_or(locale, f"stream.{progress.stream}", progress.stream)
+    rows = formats.number(locale, progress.rows)
+    words = text(locale, "sync.progress", stream=stream, count=progress.rows, count_text=rows)
+    if progress.eta_s is not None:
+        words += text(locale, "sync.eta", eta=formats.seconds(locale, progress.eta_s))
+    return words
+
+
+def connector_card(card: rx.Var[Connector], action: rx.Component) -> rx.Component:
+    """Draw a connector; `action` syncs it."""
+    return rx.el.article(
+        rx.el.header(
+            rx.el.div(
+                rx.el.h3(card.name, class_name="text-base font-semibold"),
+                rx.el.p(card.origin, class_name="truncate text-xs text-ink-3"),
+                class_name="min-w-0",
+            ),
+            status_chip(card.chip, "ms-auto"),
+            class_name="flex items-start gap-3",
+        ),
+        rx.el.dl(
+            _fact(t("jobs.last_success"), rx.cond(card.success_iso != "", relative_time(card.success_iso), t("trust.never"))),
+            _fact(t("jobs.next_run"), rx.cond(card.next_iso != "", relative_time(card.next_iso), "—")),
+            class_name="grid grid-cols-2 gap-3 text-sm",
+        ),
+        _running(card),
+        rx.el.ul(rx.foreach(card.streams, _stream), class_name="divide-y divide-line border-y border-line"),
+        rx.cond(card.error != "", _error(card)),
+        rx.el.footer(
+            rx.el.span(card.error_count, class_name="text-xs text-ink-2"),
+            action,
+            class_name="mt-auto flex items-center justify-between gap-3 pt-1",
+        ),
+        class_name=f"{CARD} flex min-w-0 flex-col gap-3 p-4",
+        data_connector=card.connector,
+    )
+
+
+def _fact(name: rx.Var[str], value: rx.Component | rx.Var) -> rx.Component:
+    return rx.el.div(rx.el.dt(name, class_name="text-xs text-ink-3"), rx.el.dd(value, class_name="text-ink"))
+
+
+def _running(card: rx.Var[Connector]) -> rx.Component:
+    # Its room is kept while nothing runs: a card must not jump when a sync starts.
+    return rx.el.div(
+        rx.cond(
+            card.run_id != "",
+            rx.fragment(
+                rx.el.div(
+                    rx.el.div(class_name="progress-indeterminate size-full"),
+                    class_name="h-1 overflow-hidden rounded-full bg-sunken",
+                ),
+                rx.el.p(card.progress, class_name="tabular mt-1 truncate text-xs text-ink-2", data_progress=True),
+            ),
+        ),
+        class_name="h-6",
+        role="status",
+        aria_live="polite",
+    )
+
+
+def _stream(stream: rx.Var[StreamLine]) -> rx.Component:
+    return rx.el.li(
+        rx.el.span(stream.name, class_name="text-ink-2"),
+        rx.cond(stream.errors != "", rx.el.span(stream.errors, class_name="text-xs text-warn")),
+        rx.cond(
+            stream.href != "",
+            page_link(
+                stream.rows, to=stream.href, class_name="tabular ms-auto rounded font-medium text-ink hover:underline"
+            ),
+            rx.el.span(stream.rows, class_name="tabular ms-auto font-medium"),
+        ),
+        class_name="flex items-center gap-2 py-1.5 text-sm",
+    )
+
+
+def _error(card: rx.Var[Connector]) -> rx.Component:
+    return rx.el.p(
+        icon("triangle-alert", 14, "mt-0.5"),
+        rx.el.span(card.error, " ", relative_time(card.error_iso)),
+        class_name="flex gap-2 rounded-lg bg-bad-soft px-3 py-2 text-xs text-bad",
+    )
+
+

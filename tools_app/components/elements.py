@@ -1,0 +1,67 @@
+"""The smallest views: icons, links, buttons, relative times, inline styles. Colours come from the theme only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import reflex as rx
+from reflex_components_core.el.elements.base import BaseHTML
+from reflex_components_core.react_router.dom import ReactRouterLink
+
+BUTTON = (
+    "inline-flex items-center justify-center gap-2 rounded-lg px-3 h-9 text-sm font-medium whitespace-nowrap "
+    "transition-colors disabled:opacity-60 disabled:cursor-default"
+)
+PRIMARY = f"{BUTTON} bg-accent text-on-accent hover:brightness-110"
+SECONDARY = f"{BUTTON} border border-line-strong bg-surface text-ink hover:bg-sunken"
+QUIET = f"{BUTTON} text-ink-2 hover:bg-sunken hover:text-ink"
+ICON_BUTTON = (
+    "inline-flex size-9 items-center justify-center rounded-lg text-ink-2 transition-colors hover:bg-sunken hover:text-ink"
+)
+CARD = "rounded-card border border-line bg-surface shadow-card"
+FIELD = (
+    "w-full rounded-lg border border-line-strong bg-surface px-3 text-base text-ink placeholder:text-ink-3 "
+    "focus:border-accent focus:outline-2 focus:outline-accent focus:outline-offset-0"
+)
+
+
+class RelativeTime(BaseHTML):
+    """`<ct-time datetime>`: words like "3 min ago" that the browser keeps current by itself (`assets/tower.js`)."""
+
+    # Reflex names compiled modules after the tag, where a hyphen breaks; the alias is what is rendered.
+    tag = "CtTime"
+    alias = "ct-time"
+
+    datetime: rx.Var[str]
+
+
+def relative_time(iso: rx.Var[str] | str, class_name: str = "") -> rx.Component:
+    """The time since an instant given as ISO text; nothing for an empty text."""
+    return RelativeTime.create(datetime=iso, class_name=f"tabular {class_name}")
+
+
+def icon(name: str, size: int = 16, class_name: rx.Var[str] | str = "") -> rx.Component:
+    """A decorative icon; what it means must be said in words beside it."""
+    return rx.icon(name, size=size, class_name=rx.Var.create("shrink-0 ") + class_name, aria_hidden="true", stroke_width=1.75)
+
+
+def page_link(*children: Any, to: rx.Var[str] | str, **props: Any) -> rx.Component:
+    """A link inside the application: no page load."""
+    return ReactRouterLink.create(*children, to=to, **props)
+
+
+def vendor_link(*children: Any, to: rx.Var[str] | str, **props: Any) -> rx.Component:
+    """A link to a record at its vendor, in a new tab that learns nothing about this one."""
+    return rx.el.a(*children, href=to, target="_blank", rel="noopener noreferrer", **props)
+
+
+def inline_style(**declarations: Any) -> dict[str, Any]:
+    """`custom_attrs` with a style attribute whose values may be live (camelCase names)."""
+    return {"style": rx.Var.create(declarations)}
+
+
+def count_badge(value: rx.Var[str] | str, class_name: str = "") -> rx.Component:
+    """A small figure beside a label."""
+    return rx.el.span(
+        value, class_name=f"tabular rounded-full bg-sunken px-1.5 text-2xs font-medium text-ink-2 {class_name}"
+    )

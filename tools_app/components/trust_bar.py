@@ -1,0 +1,109 @@
+"""The trust bar: how fresh, from where, how complete, what failed. It says "not measured yet" and never guesses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import reflex as rx
+
+from tools_app.components.elements import icon, page_link, relative_time
+from tools_app.components.status_chip import Chip
+from tools_app.components.status_chip import present as present_chip
+from tools_app.i18n import formats
+from tools_app.i18n.catalogue import text, text_or
+from tools_app.i18n.locale_state import t
+from tools_app.services.views import TrustView
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """One source: its name, its state, its rows in words."""
+
+    name: str
+    chip: Chip
+    rows: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """The trust bar ready to be shown. `updated_iso` is empty before the first successful sync."""
+
+    updated_iso: str = ""
+    sources: tuple[SourceLine, ...] = ()
+    completeness: str = ""
+    errors: str = ""
+    has_errors: bool = False
+    href: str = "/jobs"
+
+
+def present(view: TrustView, locale: str, project: str) -> Trust:
+    """The trust bar in the reader's language."""
+    measured = view.completeness_pct is not None
+    return Trust(
+        updated_iso=view.updated_at.isoformat() if view.updated_at else "",
+        sources=tuple(
+            SourceLine(
+                text_or(locale, f"connector.{source.connector}", source.connector),
+                present_chip(source.state, locale),
+                text(locale, "trust.rows", count=source.rows, count_text=formats.number(locale, source.rows)),
+            )
+            for source in view.sources
+        ),
+        completeness=formats.percent(locale, view.completeness_pct) if measured else text(locale, "unit.not_measured"),
+        errors=text(
+            locale, "trust.errors", count=view.error_count, count_text=formats.number(locale, view.error_count)
+        ),
+        has_errors=view.error_count > 0,
+        href=f"/jobs?project={project}",
+    )
+
+
+def trust_bar(trust: rx.Var[Trust]) -> rx.Component:
+    """Draw the trust bar; it leads to the connectors."""
+    return rx.el.section(
+        rx.el.div(
+            icon("clock", 14, "text-ink-3"),
+            rx.cond(
+                trust.updated_iso != "",
+                rx.el.span(t("trust.updated"), " ", relative_time(trust.updated_iso, "font-medium text-ink")),
+                rx.el.span(t("trust.never")),
+            ),
+            class_name="flex items-center gap-1.5",
+        ),
+        rx.el.ul(rx.foreach(trust.sources, _source), class_name="flex flex-wrap items-center gap-x-4 gap-y-1"),
+        rx.el.div(
+            icon("scale", 14, "text-ink-3"),
+            rx.el.span(t("trust.completeness"), " ", rx.el.span(trust.completeness, class_name="font-medium text-ink")),
+            class_name="flex items-center gap-1.5",
+        ),
+        page_link(
+            rx.cond(trust.has_errors, icon("triangle-alert", 14, "text-warn"), icon("check", 14, "text-ok")),
+            trust.errors,
+            to=trust.href,
+            class_name="flex items-center gap-1.5 rounded hover:underline md:ms-auto",
+        ),
+        class_name="flex flex-wrap items-center gap-x-6 gap-y-2 rounded-card border border-line bg-surface px-4 py-2.5 text-xs text-ink-2",
+        aria_label=t("trust.label"),
+        data_trust=True,
+    )
+
+
+def _source(source: rx.Var[SourceLine]) -> rx.Component:
+    return rx.el.li(
+        rx.el.span(
+            class_name=rx.match(
+                source.chip.tone,
+                ("ok", "bg-ok"),
+                ("info", "bg-info"),
+                ("warn", "bg-warn"),
+                ("bad", "bg-bad"),
+                "bg-ink-3",
+            ).to(str)
+            + " size-1.5 rounded-full",
+            aria_hidden="true",
+        ),
+        rx.el.span(source.name, class_name="font-medium text-ink"),
+        rx.el.span(source.rows, class_name="tabular"),
+        rx.cond(source.chip.tone != "ok", rx.el.span(source.chip.label)),
+        class_name="flex items-center gap-1.5",
+    )

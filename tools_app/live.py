@@ -1,0 +1,158 @@
+"""Push: job events become updates of the open pages, over the websocket they hold anyway.
+
+One lifespan task reads the event stream. Progress changes the words of the one connector that runs; a completed job
+makes the open pages read their data anew. While the stream is away, and only then, the pages' data are read anew every
+`_FALLBACK_S`. Nothing here trusts an event: what a page shows is read through its own session and scope.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import reflex as rx
+from redis.exceptions import RedisError
+
+from models.infra import events
+from models.infra.errors import AppError
+from models.infra.logging import get_logger
+from models.infra.redis import events_redis_async
+from tools_app.i18n.catalogue import text, text_or
+from tools_app.i18n.locale_state import LocaleState
+from tools_app.pages.access import open_access
+from tools_app.pages.dashboard import DashboardState
+from tools_app.pages.jobs import JobsState
+from tools_app.pages.shell_state import ShellState
+from tools_app.pages.sync_action import SyncState
+from tools_app.services.views import RunProgress
+
+log = get_logger(__name__)
+
+_FALLBACK_S = 15.0
+_CHECK_S = 5.0
+# Pages whose data a completed job changes, by path.
+_REFRESHED: Mapping[str, type[rx.State]] = {"/": DashboardState, "/jobs": JobsState}
+
+Apply = Callable[[rx.State], Any]
+
+
+def lifespan(app: rx.App) -> Callable[[], Any]:
+    """The lifespan task that pushes for `app`."""
+
+    @asynccontextmanager
+    async def push() -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(_follow(app)), asyncio.create_task(_fall_back(app))]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    return push
+
+
+async def _follow(app: rx.App) -> None:
+    async for event in events.stream():
+        payload = event.payload
+        if event.kind == "job_progress":
+            await _to_open_pages(app, payload, _show_progress)
+        elif event.kind == "job_completed":
+            await _to_open_pages(app, payload, _show_completion)
+
+
+async def _fall_back(app: rx.App) -> None:
+    since_refresh = 0.0
+    while True:
+        await asyncio.sleep(_CHECK_S)
+        since_refresh = 0.0 if await _stream_is_up() else since_refresh + _CHECK_S
+        if since_refresh >= _FALLBACK_S:
+            since_refresh = 0.0
+            await _to_open_pages(app, {}, _refresh)
+
+
+async def _stream_is_up() -> bool:
+    try:
+        await events_redis_async().ping()
+    except (RedisError, OSError):
+        return False
+    return True
+
+
+async def _to_open_pages(app: rx.App, payload: Mapping[str, Any], apply: Any) -> None:
+    namespace = app.event_namespace
+    if namespace is None:
+        return
+    for token in list(namespace.token_to_sid):
+        try:
+            async with app.modify_state(rx.BaseStateToken(ident=token, cls=rx.State)) as state:
+                await apply(state, payload)
+        except AppError as error:
+            # A page without a session, or of a project that is gone: it learns so by its next own event.
+            log.debug("push skipped", code=error.code)
+        except (RuntimeError, KeyError) as error:
+            # The page went away between listing it and writing to it.
+            log.info("push missed a page", error=str(error))
+
+
+async def _show_progress(state: rx.State, payload: Mapping[str, Any]) -> None:
+    shell = await state.get_state(ShellState)
+    if not shell.user or not await _concerns(state, payload):
+        return
+    run_id = str(payload.get("run_id", ""))
+    sync = await state.get_state(SyncState)
+    if run_id not in sync.running and payload.get("connector"):
+        sync.running = sorted({*sync.running, run_id})
+    if state.router.url.path.rstrip("/") != "/jobs":
+        return
+    eta = payload.get("eta_s")
+    progress = RunProgress(
+        run_id=run_id,
+        stream=str(payload.get("stream") or ""),
+        page=int(payload.get("page") or 0),
+        rows=int(payload.get("rows") or 0),
+        eta_s=float(eta) if isinstance(eta, int | float) else None,
+    )
+    jobs = await state.get_state(JobsState)
+    if not jobs.show_progress(progress, (await state.get_state(LocaleState)).locale):
+        await jobs.refresh()
+        jobs.show_progress(progress, (await state.get_state(LocaleState)).locale)
+
+
+async def _show_completion(state: rx.State, payload: Mapping[str, Any]) -> None:
+    shell = await state.get_state(ShellState)
+    if not shell.user or not await _concerns(state, payload):
+        return
+    sync = await state.get_state(SyncState)
+    run_id = str(payload.get("run_id", ""))
+    asked_here = run_id in sync.asked
+    sync.finish(run_id)
+    await _refresh(state, payload)
+    if asked_here:
+        locale = (await state.get_state(LocaleState)).locale
+        connector = str(payload.get("connector") or "")
+        name = text_or(locale, f"connector.{connector}", connector)
+        written = int(dict(payload.get("counts") or {}).get("written") or 0)
+        failed = payload.get("status") == "failed"
+        key = "sync.failed" if failed else "sync.done"
+        shell.say(text(locale, key, connector=name, count=written), "bad" if failed else "ok")
+
+
+async def _refresh(state: rx.State, _payload: Mapping[str, Any]) -> None:
+    page = _REFRESHED.get(state.router.url.path.rstrip("/") or "/")
+    if page is not None:
+        shown = await state.get_state(page)
+        await shown.refresh()
+
+
+async def _concerns(state: rx.State, payload: Mapping[str, Any]) -> bool:
+    """Whether the event belongs to the account scope of the page's session. Raises Unauthenticated without one."""
+    scope = payload.get("account_scope_id")
+    if scope is None:
+        return True
+    access = await open_access(state)
+    return access.session.account_scope_id == scope

@@ -1,0 +1,1 @@
+"""The pages: one module a route, its State beside it."""

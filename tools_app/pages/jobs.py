@@ -1,0 +1,111 @@
+"""/jobs : connectors, their runs, index coverage, queues. Progress is pushed while a sync runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import reflex as rx
+
+from models.infra.database import in_db
+from models.infra.errors import AppError
+from tools_app.components import connector_card, coverage_card, run_list
+from tools_app.components.connector_card import Connector
+from tools_app.components.coverage_card import Coverage, QueueLine
+from tools_app.components.elements import CARD, PRIMARY, SECONDARY
+from tools_app.components.empty_state import empty_state, lines_skeleton
+from tools_app.components.run_list import RunLine
+from tools_app.i18n.locale_state import t
+from tools_app.pages.access import open_access
+from tools_app.pages.frame import frame
+from tools_app.pages.shell_state import report
+from tools_app.pages.sync_action import SyncState, sync_button
+from tools_app.services import jobs as service
+from tools_app.services.views import RunProgress
+
+ROUTE = "/jobs"
+
+
+class JobsState(rx.State):
+    """What the page shows, ready to be drawn."""
+
+    ready: bool = False
+    connectors: list[Connector] = []
+    runs: list[RunLine] = []
+    coverage: Coverage = Coverage()
+    queues: list[QueueLine] = []
+    queue_online: bool = True
+
+    @rx.event
+    async def load(self):
+        """Fill the page for the project of its URL."""
+        try:
+            await self.refresh()
+        except AppError as error:
+            return await report(self, error)
+        return None
+
+    async def refresh(self) -> None:
+        """Read connectors, runs and coverage anew. Raises AppError."""
+        access = await open_access(self)
+        view = await in_db(service.jobs_view, access.scope)
+        locale = access.locale
+        self.connectors = [connector_card.present(each, locale) for each in view.connectors]
+        self.runs = [run_list.present(each, locale) for each in view.runs]
+        self.coverage = coverage_card.present(view.coverage, locale)
+        self.queues = [coverage_card.present_queue(each, locale) for each in view.queues]
+        self.queue_online = view.queue_online
+        sync = await self.get_state(SyncState)
+        sync.running = sorted(each.run_id for each in self.connectors if each.run_id)
+        self.ready = True
+
+    def show_progress(self, progress: RunProgress, locale: str) -> bool:
+        """Take over pushed progress; False when no connector here is known to run it."""
+        if not any(each.run_id == progress.run_id for each in self.connectors):
+            return False
+        words = connector_card.progress_words(progress, locale)
+        self.connectors = [
+            replace(each, progress=words) if each.run_id == progress.run_id else each for each in self.connectors
+        ]
+        return True
+
+
+def page() -> rx.Component:
+    """Jobs and connectors."""
+    return frame("jobs", ROUTE, rx.cond(JobsState.ready, _content(), _skeleton()), action=sync_button(PRIMARY))
+
+
+def _content() -> rx.Component:
+    return rx.el.div(
+        rx.cond(
+            JobsState.connectors.length() > 0,
+            rx.el.div(
+                rx.foreach(
+                    JobsState.connectors,
+                    lambda card: connector_card.connector_card(
+                        card, sync_button(SECONDARY, card.connector, label="sync.this")
+                    ),
+                ),
+                class_name="grid gap-4 md:grid-cols-2 xl:grid-cols-3",
+            ),
+            rx.el.div(
+                empty_state(
+                    "plug",
+                    t("jobs.empty.title"),
+                    t("jobs.empty.reason"),
+                    [t("jobs.empty.step1"), t("jobs.empty.step2")],
+                ),
+                class_name=CARD,
+            ),
+        ),
+        coverage_card.coverage_card(JobsState.coverage, JobsState.queues, JobsState.queue_online),
+        run_list.run_list(JobsState.runs),
+        class_name="space-y-4",
+    )
+
+
+def _skeleton() -> rx.Component:
+    return rx.el.div(
+        *[rx.el.div(lines_skeleton(5), class_name=f"{CARD} h-[26rem] p-4") for _ in range(3)],
+        class_name="grid gap-4 md:grid-cols-2 xl:grid-cols-3",
+        aria_busy="true",
+    )

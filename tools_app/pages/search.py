@@ -1,0 +1,106 @@
+"""/search : a question, an answer with numbered citations, the evidence behind it. The question is in the URL."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import reflex as rx
+
+from models.infra.database import in_db
+from models.infra.errors import AppError
+from tools_app.components import answer_panel, evidence_card
+from tools_app.components.answer_panel import AnswerText
+from tools_app.components.evidence_card import Evidence
+from tools_app.i18n.catalogue import text
+from tools_app.pages.access import Access, open_access
+from tools_app.pages.feedback import FeedbackState
+from tools_app.pages.shell_state import report
+from tools_app.services import search as service
+from tools_app.services.search import Question
+
+ROUTE = "/search"
+SOURCES = ("messages", "issues", "deals")
+MODES = ("hybrid", "vector", "lexical")
+_MAX_QUESTION = 4000
+
+
+class SearchState(rx.State):
+    """The question of the URL and its answer. `form_key` makes the form take over the URL's values."""
+
+    ready: bool = False
+    busy: bool = False
+    question: str = ""
+    sources: list[str] = list(SOURCES)
+    mode: str = "hybrid"
+    form_key: str = ""
+    answer: AnswerText = AnswerText()
+    evidence: list[Evidence] = []
+    suggested: list[tuple[str, str]] = []
+    recent: list[tuple[str, str, str]] = []
+
+    @rx.event
+    async def load(self):
+        """Read the question from the URL and answer it."""
+        given = self.router.url.query_parameters
+        wanted = [each for each in given.get("source", "").split(",") if each in SOURCES]
+        self.question = given.get("q", "").strip()[:_MAX_QUESTION]
+        self.sources = wanted or list(SOURCES)
+        self.mode = given.get("mode", "") if given.get("mode", "") in MODES else MODES[0]
+        self.form_key = self.router.url.query
+        self.answer, self.evidence = AnswerText(), []
+        self.busy = bool(self.question)
+        yield
+        try:
+            access = await open_access(self)
+            await self.show_around(access)
+            if self.question:
+                await self.show_answer(access)
+        except AppError as error:
+            yield await report(self, error)
+        self.busy, self.ready = False, True
+
+    @rx.event
+    async def submit(self, form: dict[str, Any]):
+        """Go to the URL of the question: it can be shared, kept and gone back to."""
+        try:
+            access = await open_access(self)
+        except AppError as error:
+            return await report(self, error)
+        question = str(form.get("question", "")).strip()[:_MAX_QUESTION]
+        if not question:
+            return None
+        chosen = [each for each in SOURCES if form.get(f"source_{each}")]
+        query = {"project": access.project, "q": question}
+        if chosen and len(chosen) < len(SOURCES):
+            query["source"] = ",".join(chosen)
+        if form.get("mode") in MODES[1:]:
+            query["mode"] = str(form["mode"])
+        target = f"{ROUTE}?{urlencode(query)}"
+        # The same URL again would load nothing: ask again at once.
+        return SearchState.load if urlencode(query) == self.router.url.query else rx.redirect(target)
+
+    async def show_answer(self, access: Access) -> None:
+        """Ask and take over the answer. Raises AppError."""
+        asked = Question(self.question, source_filter=_filter(self.sources), mode=self.mode)
+        view = await in_db(service.ask, access.scope, asked)
+        top = max((each.score for each in view.evidence), default=0.0)
+        self.answer = answer_panel.present(view, access.locale)
+        self.evidence = [evidence_card.present(each, access.locale, top) for each in view.evidence]
+        (await self.get_state(FeedbackState)).start(view.query_run_id, view.rating)
+
+    async def show_around(self, access: Access) -> None:
+        """Take over suggested and recent questions. Raises AppError."""
+        suggested = await in_db(service.suggestions, access.scope)
+        recent = await in_db(service.recent, access.scope)
+        questions = [text(access.locale, f"suggest.{each.code}", **each.params) for each in suggested]
+        self.suggested = [(each, _href(access.project, each)) for each in questions]
+        self.recent = [(each.text, _href(access.project, each.text), each.asked_at.isoformat()) for each in recent]
+
+
+def _href(project: str, question: str) -> str:
+    return f"{ROUTE}?{urlencode({'project': project, 'q': question})}"
+
+
+def _filter(sources: list[str]) -> tuple[str, ...] | None:
+    return None if len(sources) == len(SOURCES) else tuple(sources)
