@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, or_
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlmodel import Session, col, select
 
 from models.infra.ids import AccountScopeId, ConnectionId
@@ -89,7 +90,7 @@ def list_connections(session: Session, account_scope_id: AccountScopeId) -> list
         .order_by(col(VendorConnection.connector), col(VendorConnection.name), col(VendorConnection.id))
     )
     found: list[ConnectionFacts] = []
-    for connection, state in rows.tuples():
+    for connection, state in rows:
         # The outer join answers None for a connection that has never run.
         last: ConnectorSyncState | None = state
         found.append(
@@ -200,12 +201,12 @@ def latest_completeness(session: Session, account_scope_id: AccountScopeId) -> l
         select(metric, col(VendorConnection.connector))
         .join(VendorConnection, col(VendorConnection.id) == col(metric.connection_id))
         .where(metric.account_scope_id == account_scope_id, col(metric.project_id).is_(None))
-        .distinct(col(metric.connection_id), col(metric.stream))
+        .ext(distinct_on(col(metric.connection_id), col(metric.stream)))
         .order_by(col(metric.connection_id), col(metric.stream), col(metric.measured_at).desc())
     )
     return [
         CompletenessFacts(connector, row.stream, row.completeness_pct, row.vendor_count, row.measured_at)
-        for row, connector in rows.tuples()
+        for row, connector in rows
     ]
 
 
@@ -220,7 +221,7 @@ def newest_activity(session: Session, scope: Scope) -> Mapping[UUID, Any]:
             .where(live(model, scope))
             .group_by(col(model.project_id))
         )
-        for project_id, at in rows.tuples():
+        for project_id, at in rows:
             if at is not None and (project_id not in newest or at > newest[project_id]):
                 newest[project_id] = at
     return newest

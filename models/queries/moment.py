@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Date, cast, func
+from sqlalchemy.orm import Mapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +32,10 @@ class Moment:
         monday = self.today - dt.timedelta(days=self.today.weekday())
         return [monday - dt.timedelta(weeks=back) for back in range(count - 1, -1, -1)]
 
-    def local_day(self, instant: ColumnElement[dt.datetime]) -> ColumnElement[dt.date]:
+    def local_day(self, instant: ColumnElement[Any] | Mapped[Any]) -> ColumnElement[dt.date]:
         """SQL: the local calendar day of a timestamptz."""
         return cast(func.timezone(self.zone, instant), Date)
 
-    def week_of(self, instant: ColumnElement[dt.datetime]) -> ColumnElement[dt.date]:
+    def week_of(self, instant: ColumnElement[Any] | Mapped[Any]) -> ColumnElement[dt.date]:
         """SQL: the Monday of the local week of a timestamptz."""
         return cast(func.date_trunc("week", func.timezone(self.zone, instant)), Date)

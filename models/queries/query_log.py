@@ -34,13 +34,13 @@ def list_questions(session: Session, scope: Scope, *, limit: int) -> list[AskedQ
         .join(Feedback, col(Feedback.query_run_id) == col(QueryRun.id), isouter=True)
         .where(
             QueryRun.account_scope_id == scope.account_scope_id,
-            col(QueryRun.project_ids).contained_by(func.to_jsonb(allowed)),
+            col(QueryRun.project_ids).op("<@")(func.to_jsonb(allowed)),
         )
         .order_by(col(QueryRun.created_at).desc(), col(QueryRun.id).desc())
         .limit(limit * 4)
     )
     found: dict[str, AskedQuestion] = {}
-    for run, rating in rows.tuples():
+    for run, rating in rows:
         key = run.query.strip().casefold()
         if key not in found:
             projects = tuple(ProjectId(UUID(each)) for each in run.project_ids)

@@ -76,6 +76,7 @@ def figures(
     groups = [rows.c[name] for name in by]
     statement = (
         select(_aggregate(chosen, rows.c.value).label("figure"), func.count().label("records"), *groups)
+        .select_from(rows)
         .where(*conditions)
         .group_by(*groups)
         .order_by(*groups)

@@ -30,7 +30,7 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import Mapped, aliased
 from sqlmodel import col
 
 from models.infra.scope import Scope
@@ -43,7 +43,9 @@ from models.tables.platform import Project
 
 Aggregate = Literal["count", "sum", "median"]
 Unit = Literal["count", "hours", "money"]
-Rows = Select[Any]
+Rows = Select[Any, Any, Any, Any, Any, Any, Any]
+# A table's column or any other SQL expression.
+Column = ColumnElement[Any] | Mapped[Any]
 
 # A quarter: long enough for a trend, short enough that each week can be told apart on a phone.
 WEEKS = 13
@@ -73,11 +75,11 @@ class RecordSet:
 def _rows(
     source_type: str,
     model: type[VendorRecord],
-    occurred_at: ColumnElement[Any],
+    occurred_at: Column,
     *,
-    value: ColumnElement[Any] | None = None,
-    bucket: ColumnElement[Any] | None = None,
-    series: ColumnElement[Any] | None = None,
+    value: Column | None = None,
+    bucket: Column | None = None,
+    series: Column | None = None,
 ) -> Rows:
     """The uniform columns over one raw table."""
     return select(
@@ -276,7 +278,7 @@ def overdue_or_blocked_issues(scope: Scope, moment: Moment) -> Rows:
     return rows.where(_open_issue(scope), or_(_overdue(moment), _blocked()))
 
 
-def _issues_by_week(scope: Scope, moment: Moment, instant: ColumnElement[Any]) -> Rows:
+def _issues_by_week(scope: Scope, moment: Moment, instant: Column) -> Rows:
     rows = _rows("issue", Issue, instant, bucket=moment.week_of(instant))
     return rows.where(
         live(Issue, scope),
@@ -300,7 +302,7 @@ def issues_completed(scope: Scope, moment: Moment) -> Rows:
 
 
 def _open_deal(scope: Scope) -> ColumnElement[bool]:
-    return and_(live(Deal, scope), ~func.coalesce(col(Deal.stage), "").op("~*")(CLOSED_STAGE))
+    return and_(live(Deal, scope), ~func.coalesce(col(Deal.stage), "").regexp_match(CLOSED_STAGE, flags="i"))
 
 
 def open_deals(scope: Scope, _moment: Moment) -> Rows:

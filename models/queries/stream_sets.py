@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from sqlalchemy import ColumnElement, Numeric, String, cast, literal, null, select
+from sqlalchemy import Numeric, String, cast, literal, null, select
 from sqlmodel import col
 
 from models.infra.scope import Scope
 from models.queries.moment import Moment
-from models.queries.record_sets import RecordSet, Rows, live
+from models.queries.record_sets import Column, RecordSet, Rows, live
 from models.tables.attio import Company, Deal, Note, Person
 from models.tables.base import VendorRecord
 from models.tables.chatwoot import Contact, Conversation, Inbox, Message
@@ -45,7 +44,7 @@ def set_code(connector: str, stream: str) -> str:
     return f"stream_{connector}_{stream}"
 
 
-def _occurred_at(model: type[VendorRecord]) -> ColumnElement[Any]:
+def _occurred_at(model: type[VendorRecord]) -> Column:
     return col(Message.sent_at) if model is Message else col(model.source_created_at)
 
 

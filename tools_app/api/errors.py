@@ -86,8 +86,14 @@ async def on_http_exception(_: Request, fault: Exception) -> JSONResponse:
     return error_answer(fault.status_code, code, str(fault.detail), None, fault.headers)
 
 
+async def on_fault(_: Request, _fault: Exception) -> JSONResponse:
+    """Answer for what nobody expected; its cause is logged where the request is (`request_context`)."""
+    return error_answer(500, "internal_error", "The server failed to answer.")
+
+
 def install_error_handlers(app: FastAPI) -> None:
     """Bring every error of an app into the one shape."""
     app.add_exception_handler(AppError, on_app_error)
     app.add_exception_handler(RequestValidationError, on_invalid_input)
     app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(Exception, on_fault)

@@ -5,7 +5,7 @@ One open stream is one pull-based generator: a client that does not read stops b
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from typing import Annotated
 
@@ -61,7 +61,8 @@ async def _frames(session: SessionView, token: str | None, last_id: str | None) 
             pending.cancel()
             with suppress(asyncio.CancelledError, StopAsyncIteration):
                 await pending
-        await source.aclose()
+        if isinstance(source, AsyncGenerator):
+            await source.aclose()
 
 
 @router.get("/stream", summary="Events as they happen (text/event-stream)", response_class=StreamingResponse)

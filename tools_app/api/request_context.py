@@ -91,9 +91,11 @@ class RequestContext:
         except Exception as fault:
             # The last door: the cause goes to the log with the id that the caller sees, nothing else goes out.
             log.exception("request failed", path=path, method=scope["method"], error=type(fault).__name__)
-            if status:
+            if not status:
+                await _send_failure(send_with_headers, request_id)
+            elif status != 500:
+                # Half an answer is out: only a broken connection tells the client.
                 raise
-            await _send_failure(send_with_headers, request_id)
         finally:
             if _is_data(path):
                 took_ms = round((time.perf_counter() - started) * 1000, 1)

@@ -16,7 +16,8 @@ from models.infra.database import reading, transaction
 from models.infra.errors import Forbidden, NotFound, Unauthenticated, Unavailable
 from models.infra.logging import get_logger
 from models.infra.settings import get_settings
-from models.queries import audit, projects, sessions
+from models.queries import projects, sessions
+from tools_app.services import audit_trail
 from tools_app.services.credentials import verify_password
 from tools_app.services.login_throttle import count_attempt, forget_attempts
 from tools_app.services.views import SessionView
@@ -110,11 +111,11 @@ def login(
             ip=browser.address,
             user_agent=browser.user_agent,
         )
-        audit.record_event(
+        audit_trail.record_event(
             session,
             actor=username,
             action="session.login",
-            entity=audit.Entity("session", str(facts.id)),
+            entity=audit_trail.Entity("session", str(facts.id)),
             account_scope_id=scope.id,
             after={"ip": browser.address},
         )
@@ -146,11 +147,11 @@ def logout(token: str) -> None:
     with transaction() as session:
         facts = sessions.end_session(session, _hash(token), utcnow())
         if facts is not None:
-            audit.record_event(
+            audit_trail.record_event(
                 session,
                 actor=facts.username,
                 action="session.logout",
-                entity=audit.Entity("session", str(facts.id)),
+                entity=audit_trail.Entity("session", str(facts.id)),
                 account_scope_id=facts.account_scope_id,
             )
 

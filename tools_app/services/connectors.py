@@ -15,13 +15,14 @@ from models.infra.database import reading, transaction
 from models.infra.errors import NotFound
 from models.infra.ids import AccountScopeId
 from models.infra.scope import Scope
-from models.queries import audit, runs_overview
 from models.queries import connector_overview as overview
+from models.queries import runs_overview
 from models.queries.job_runs import list_cadences
 from models.queries.moment import Moment
 from models.queries.projects import list_projects
 from models.queries.runs_overview import RunFacts
 from models.queries.stream_sets import set_code
+from tools_app.services import audit_trail
 from tools_app.services.moments import scope_and_moment
 from tools_app.services.records import project_name, records_query
 from tools_app.services.run_views import progress_view
@@ -188,11 +189,11 @@ def sync_now(session: SessionView, connector: str | None = None) -> tuple[Reques
     )
     with transaction() as db:
         for run in asked:
-            audit.record_event(
+            audit_trail.record_event(
                 db,
                 actor=session.user,
                 action="connector.sync",
-                entity=audit.Entity("vendor_connection", run.connection_id),
+                entity=audit_trail.Entity("vendor_connection", run.connection_id),
                 account_scope_id=account_scope_id,
                 after={"run_id": run.run_id},
             )

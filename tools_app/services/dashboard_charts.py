@@ -18,6 +18,8 @@ from tools_app.services.views import ChartKind, ChartView, PointView, SeriesView
 
 # The order deals usually move in; stages of other names follow alphabetically.
 _STAGE_ORDER = ("lead", "qualified", "proposal", "negotiation", "in progress")
+# A deal whose stage the vendor left empty.
+_NO_STAGE = "–"
 _AGE_LABELS = {"under_1d": "< 1", "1_3d": "1–3", "3_7d": "3–7", "over_7d": "> 7"}
 
 
@@ -159,7 +161,9 @@ def _pipeline(desk: Desk) -> ChartView:
     value = {each.bucket: each.value for each in found if each.series == currency}
     points = tuple(
         PointView(
-            stage, value[stage], records_query("pipeline", desk.project, stage=stage, currency=currency)
+            stage or _NO_STAGE,
+            value[stage],
+            records_query("pipeline", desk.project, stage=stage, currency=currency),
         )
         for stage in stages
     )

@@ -12,8 +12,9 @@ from models.infra.database import reading, transaction
 from models.infra.errors import Conflict, InvalidInput, NotFound
 from models.infra.ids import AccountScopeId, SessionId
 from models.infra.scope import Scope
-from models.queries import audit, sessions
 from models.queries import projects as queries
+from models.queries import sessions
+from tools_app.services import audit_trail
 from tools_app.services.views import ProjectOption, SessionView
 
 # What stands for "all projects" in URLs and parameters.
@@ -51,11 +52,11 @@ def select(session: SessionView, project: str) -> ProjectOption | None:
     active = None if chosen is None else chosen.id
     with transaction() as db:
         sessions.set_active_project(db, SessionId(UUID(session.session_id)), active)
-        audit.record_event(
+        audit_trail.record_event(
             db,
             actor=session.user,
             action="project.select",
-            entity=audit.Entity("session", session.session_id),
+            entity=audit_trail.Entity("session", session.session_id),
             account_scope_id=AccountScopeId(UUID(session.account_scope_id)),
             project_id=active,
             before={"project_id": session.active_project_id},
@@ -75,11 +76,11 @@ def create(session: SessionView, slug: str, name: str) -> ProjectOption:
     try:
         with transaction() as db:
             facts = queries.create_project(db, account_scope_id, slug, name)
-            audit.record_event(
+            audit_trail.record_event(
                 db,
                 actor=session.user,
                 action="project.create",
-                entity=audit.Entity("project", str(facts.id)),
+                entity=audit_trail.Entity("project", str(facts.id)),
                 account_scope_id=account_scope_id,
                 project_id=facts.id,
                 after={"slug": slug, "name": name},

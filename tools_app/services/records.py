@@ -5,6 +5,7 @@ list is computed from the same predicate as the list.
 """
 
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from models.infra.database import reading
@@ -34,7 +35,7 @@ def records_query(code: str, project: str, **where: str) -> str:
 
 def parse_records_query(query: str) -> tuple[str, str | None, dict[str, str]]:
     """Set code, project (None: not named) and dimensions of a records query. Raises InvalidInput without a set."""
-    parts = dict(parse_qsl(query.lstrip("?")))
+    parts = dict(parse_qsl(query.lstrip("?"), keep_blank_values=True))
     code, project = parts.pop("set", ""), parts.pop("project", None)
     if not code:
         raise InvalidInput("A records query needs a set.", code="unknown_record_set")
@@ -78,7 +79,7 @@ def list_records(
 
 
 def _row(
-    chosen: RecordSet, listed: record_lists.ListedRecord, names: Mapping[object, tuple[str, str]]
+    chosen: RecordSet, listed: record_lists.ListedRecord, names: Mapping[Any, tuple[str, str]]
 ) -> RecordRow:
     facts = listed.facts
     slug, name = names.get(facts.project_id, ("", ""))

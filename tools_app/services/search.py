@@ -18,9 +18,9 @@ from models.infra.database import reading, transaction
 from models.infra.errors import InvalidInput, NotFound
 from models.infra.ids import AccountScopeId, QueryRunId
 from models.infra.scope import Scope
-from models.queries import audit
 from models.queries.projects import list_projects
 from models.queries.query_log import list_questions, run_projects
+from tools_app.services import audit_trail
 from tools_app.services.moments import scope_and_moment
 from tools_app.services.views import (
     AnswerSentence,
@@ -183,11 +183,11 @@ def feedback(
         if asked_over is None:
             raise NotFound("There is no such question.", query_run_id=query_run_id)
         pipeline.record_feedback(db, scope, run_id, rating, comment)
-        audit.record_event(
+        audit_trail.record_event(
             db,
             actor=session.user,
             action="lightrag.feedback",
-            entity=audit.Entity("query_run", query_run_id),
+            entity=audit_trail.Entity("query_run", query_run_id),
             account_scope_id=AccountScopeId(UUID(session.account_scope_id)),
             project_id=asked_over[0] if len(asked_over) == 1 else None,
             after={"rating": rating, "comment": comment},
@@ -259,11 +259,11 @@ def refresh(session: SessionView) -> tuple[str, ...]:
     account_scope_id = AccountScopeId(UUID(session.account_scope_id))
     asked = tuple(run.run_id for run in enqueue.request_indexing(account_scope_id, session.user))
     with transaction() as db:
-        audit.record_event(
+        audit_trail.record_event(
             db,
             actor=session.user,
             action="lightrag.refresh",
-            entity=audit.Entity("account_scope", session.account_scope_id),
+            entity=audit_trail.Entity("account_scope", session.account_scope_id),
             account_scope_id=account_scope_id,
             after={"runs": list(asked)},
         )

@@ -1,0 +1,303 @@
+"""Projects never leak: every endpoint is walked in every way, and a foreign project's marker must never show.
+
+The endpoints come from the API's own description. One that is not covered here fails the test, so that a new one
+cannot be forgotten.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from models.infra.database import transaction
+from models.infra.ids import new_id
+from models.tables.retrieval import QueryRun
+from tests.tools_app.conftest import PASSWORD, USER
+from tests.tools_app.world import Place, World, marker
+from tools_app.api.app import create_api
+from tools_app.services import search
+from tools_app.services.search import Question
+
+QUESTION = "What did we promise about the deadline?"
+SETS = (
+    "active_projects", "messages_7d", "messages_before_7d", "messages_weekly", "first_response", "waiting_conversations",
+    "open_issues", "overdue_issues", "overdue_or_blocked_issues", "issues_created", "issues_completed", "open_deals",
+    "pipeline", "stream_chatwoot_inboxes", "stream_chatwoot_contacts", "stream_chatwoot_conversations",
+    "stream_chatwoot_messages", "stream_linear_projects", "stream_linear_states", "stream_linear_cycles",
+    "stream_linear_issues", "stream_linear_comments", "stream_attio_companies", "stream_attio_people",
+    "stream_attio_deals", "stream_attio_notes",
+)  # fmt: skip
+MODES = ("hybrid", "vector", "lexical")
+
+Call = Callable[[httpx.Client, str | None], list[httpx.Response]]
+
+
+def get(path: str, *queries: dict[str, Any]) -> Call:
+    """Calls a GET endpoint for a project, once for every query."""
+
+    def call(client: httpx.Client, project: str | None) -> list[httpx.Response]:
+        chosen = {} if project is None else {"project_id": project}
+        return [client.get(path, params={**query, **chosen}) for query in (queries or ({},))]
+
+    return call
+
+
+def ask(path: str) -> Call:
+    """Asks a question in every mode and over every source."""
+
+    def call(client: httpx.Client, project: str | None) -> list[httpx.Response]:
+        chosen = {} if project is None else {"project_id": project}
+        bodies = [{"query": QUESTION, "mode": mode, "top_k": 50, "source_limit": 25} for mode in MODES]
+        bodies += [
+            {"query": QUESTION, "source_filter": [group], "top_k": 50}
+            for group in ("messages", "issues", "deals")
+        ]
+        return [client.post(path, json={**body, **chosen}) for body in bodies]
+
+    return call
+
+
+def post(path: str, body: dict[str, Any] | None = None) -> Call:
+    """Calls a POST endpoint that has no project."""
+    return lambda client, _: [client.post(path, json=body)]
+
+
+# How each endpoint is called. What reads business data gets a project; the others must not show any.
+CALLS: dict[tuple[str, str], Call] = {
+    ("get", "/health"): get("/health"),
+    ("get", "/metrics"): get("/metrics"),
+    ("get", "/api/auth/me"): get("/api/auth/me"),
+    ("post", "/api/auth/login"): post("/api/auth/login", {"username": USER, "password": "wrong"}),
+    ("get", "/api/projects"): get("/api/projects"),
+    ("post", "/api/projects"): post("/api/projects", {"slug": "gamma", "name": "Gamma"}),
+    ("post", "/api/projects/{project_id}/select"): lambda client, project: [
+        client.post(f"/api/projects/{project or 'all'}/select")
+    ],
+    ("get", "/api/control-tower"): get("/api/control-tower"),
+    ("get", "/api/records"): get("/api/records", *({"set": code, "limit": 200} for code in SETS)),
+    ("get", "/api/lightrag/status"): get("/api/lightrag/status"),
+    ("post", "/api/lightrag/query"): ask("/api/lightrag/query"),
+    ("post", "/api/search"): ask("/api/search"),
+    ("post", "/api/lightrag/refresh"): post("/api/lightrag/refresh"),
+    ("post", "/api/lightrag/feedback"): post(
+        "/api/lightrag/feedback", {"query_run_id": str(new_id()), "rating": "up"}
+    ),
+    ("get", "/api/connectors/state"): get("/api/connectors/state"),
+    ("get", "/api/connectors/errors"): get("/api/connectors/errors", {"limit": 200}),
+    ("post", "/api/connectors/sync"): post("/api/connectors/sync"),
+    ("post", "/api/connectors/{name}/sync"): post("/api/connectors/linear/sync"),
+    ("get", "/api/jobs/status"): get("/api/jobs/status"),
+    # Streams and logout have tests of their own (test_events, test_auth).
+    ("get", "/api/events/stream"): lambda _client, _project: [],
+    ("post", "/api/auth/logout"): lambda _client, _project: [],
+}
+
+READS_BUSINESS_DATA = [
+    ("get", "/api/control-tower"), ("get", "/api/records"), ("get", "/api/lightrag/status"), ("post", "/api/lightrag/query"),
+    ("post", "/api/search"), ("get", "/api/connectors/state"), ("get", "/api/connectors/errors"), ("get", "/api/jobs/status"),
+]  # fmt: skip
+
+
+def described() -> set[tuple[str, str]]:
+    """Every endpoint of the API's description."""
+    api = next(route.app for route in create_api().routes if getattr(route, "name", "") == "api")
+    return {(method, path) for path, operations in api.openapi()["paths"].items() for method in operations}
+
+
+def indexed(world: World) -> None:
+    """Make the world's rows findable by words and by meaning."""
+    from jobs.indexing import index_pending
+
+    index_pending(world.scope, budget_s=60)
+
+
+@pytest.fixture
+def searchable(worlds: dict[str, World]) -> dict[str, World]:
+    for world in worlds.values():
+        indexed(world)
+    return worlds
+
+
+def foreign(worlds: dict[str, World], mine: list[Place]) -> set[str]:
+    """The markers that must not show."""
+    return {place.marker for world in worlds.values() for place in world.places.values()} - {
+        each.marker for each in mine
+    }
+
+
+def assert_no_leak(answers: list[httpx.Response], markers: set[str], where: str) -> None:
+    for answer in answers:
+        text = answer.text + json.dumps(dict(answer.headers))
+        found = {each for each in markers if each in text}
+        assert not found, f"{where} shows {found}"
+
+
+def test_every_endpoint_is_covered_here(credentials: object) -> None:
+    assert described() == set(CALLS)
+
+
+def test_every_endpoint_that_takes_a_project_is_walked_as_one(credentials: object) -> None:
+    api = next(route.app for route in create_api().routes if getattr(route, "name", "") == "api")
+    takes = {
+        (method, path)
+        for path, operations in api.openapi()["paths"].items()
+        for method, operation in operations.items()
+        if any(
+            each["name"] == "project_id" and each["in"] == "query" for each in operation.get("parameters", [])
+        )
+    }
+    assert takes == {*READS_BUSINESS_DATA, ("post", "/api/lightrag/feedback")}
+
+
+def test_one_project_never_shows_another(client: httpx.Client, searchable: dict[str, World]) -> None:
+    place = searchable["one"].places["alpha"]
+    for key in READS_BUSINESS_DATA:
+        for name in (str(place.project), place.slug):
+            answers = CALLS[key](client, name)
+            assert {each.status_code for each in answers} == {200}, (key, [each.text for each in answers])
+            assert_no_leak(answers, foreign(searchable, [place]), f"{key} of one project")
+
+
+def test_all_projects_means_those_of_the_account_scope(
+    login: Callable[..., httpx.Client], searchable: dict[str, World]
+) -> None:
+    for slug, world in searchable.items():
+        client = login(slug)
+        for key in READS_BUSINESS_DATA:
+            answers = CALLS[key](client, "all")
+            assert {each.status_code for each in answers} == {200}, (key, [each.text for each in answers])
+            assert_no_leak(answers, foreign(searchable, list(world.places.values())), f"{key} of {slug}")
+
+
+def test_the_markers_do_show_where_they_belong(client: httpx.Client, searchable: dict[str, World]) -> None:
+    place = searchable["one"].places["alpha"]
+    for key in READS_BUSINESS_DATA:
+        if key[1] in ("/api/control-tower", "/api/lightrag/status", "/api/connectors/state"):
+            continue  # numbers only
+        assert any(place.marker in each.text for each in CALLS[key](client, place.slug)), key
+
+
+@pytest.mark.parametrize("key", READS_BUSINESS_DATA)
+def test_a_project_outside_the_account_scope_is_404(
+    client: httpx.Client, worlds: dict[str, World], key: tuple[str, str]
+) -> None:
+    for name in (str(worlds["two"].places["alpha"].project), "nowhere", str(new_id())):
+        answers = CALLS[key](client, name)
+        assert {each.status_code for each in answers} == {404}
+        assert_no_leak(answers, foreign(worlds, []), f"{key} of a foreign project")
+
+
+def test_endpoints_without_a_project_show_no_business_data(
+    client: httpx.Client, worlds: dict[str, World]
+) -> None:
+    for key, call in CALLS.items():
+        if key not in READS_BUSINESS_DATA:
+            assert_no_leak(call(client, None), foreign(worlds, []), f"{key}")
+
+
+def test_without_a_session_nothing_is_answered(anonymous: httpx.Client, worlds: dict[str, World]) -> None:
+    public = {("get", "/health"), ("get", "/metrics"), ("post", "/api/auth/login")}
+    for key, call in CALLS.items():
+        if key not in public:
+            assert {each.status_code for each in call(anonymous, "alpha")} <= {401}, key
+
+
+def test_the_active_project_is_what_requests_without_one_read(
+    client: httpx.Client, worlds: dict[str, World]
+) -> None:
+    place = worlds["one"].places["beta"]
+    chosen = client.post(f"/api/projects/{place.project}/select")
+    assert chosen.json()["active_project_id"] == str(place.project)
+    answers = CALLS["get", "/api/records"](client, None)
+    assert_no_leak(answers, foreign(worlds, [place]), "the active project")
+    assert any(place.marker in each.text for each in answers)
+    assert client.post("/api/projects/all/select").json()["active_project_id"] is None
+
+
+def test_a_foreign_project_cannot_be_selected(client: httpx.Client, worlds: dict[str, World]) -> None:
+    assert client.post(f"/api/projects/{worlds['two'].places['alpha'].project}/select").status_code == 404
+
+
+def test_projects_of_another_scope_are_not_listed(client: httpx.Client, worlds: dict[str, World]) -> None:
+    items = client.get("/api/projects").json()["items"]
+    assert [each["name"] for each in items] == ["Alpha of one", "Beta of one", "Unassigned of one"]
+
+
+def test_an_answer_of_another_scope_cannot_be_rated(
+    client: httpx.Client, login: Callable[..., httpx.Client], searchable: dict[str, World]
+) -> None:
+    run = login("two").post("/api/lightrag/query", json={"query": QUESTION}).json()["query_run_id"]
+    vote = {"query_run_id": run, "rating": "down"}
+    assert client.post("/api/lightrag/feedback", json=vote).status_code == 404
+
+
+def test_a_question_over_more_projects_is_not_recent_in_one_of_them(worlds: dict[str, World]) -> None:
+    world = worlds["one"]
+    with transaction() as session:
+        for projects in ([world.places["alpha"]], [world.places["alpha"], world.places["beta"]]):
+            session.add(
+                QueryRun(
+                    account_scope_id=world.scope,
+                    project_ids=[str(each.project) for each in projects],
+                    mode="hybrid",
+                    query=f"asked over {len(projects)}",
+                    profile="default",
+                    answerable=True,
+                    quality_score=1,
+                    took_ms=1,
+                )
+            )
+    assert {each.text for each in search.recent(world.of("alpha"))} == {"asked over 1"}
+    assert {each.text for each in search.recent(world.of())} == {"asked over 1", "asked over 2"}
+    assert search.recent(world.of("beta")) == ()
+    assert search.recent(worlds["two"].of()) == ()
+
+
+def test_errors_of_records_that_are_not_routed_yet_show_only_over_all_projects(
+    client: httpx.Client, worlds: dict[str, World]
+) -> None:
+    from models.tables.reliability import ConnectorError
+
+    place = worlds["one"].places["alpha"]
+    with transaction() as session:
+        session.add(
+            ConnectorError(
+                account_scope_id=place.scope,
+                connection_id=place.connections["attio"],
+                stream="deals",
+                unit="lost",
+                error_kind="bad_record",
+                message="nobody knows whose this is",
+            )
+        )
+    units = {each["unit"] for each in client.get("/api/connectors/errors?project_id=all").json()["items"]}
+    assert "lost" in units
+    units = {each["unit"] for each in client.get("/api/connectors/errors?project_id=alpha").json()["items"]}
+    assert units == {f"unit {marker('one', 'alpha')}"}
+
+
+def test_a_connections_records_of_another_scope_are_not_listed(
+    client: httpx.Client, worlds: dict[str, World]
+) -> None:
+    other = worlds["two"].places["alpha"].connections["chatwoot"]
+    answer = client.get("/api/records", params={"set": "stream_chatwoot_messages", "connection": str(other)})
+    assert answer.json()["items"] == []
+    assert answer.json()["total"] == 0
+
+
+def test_the_page_view_of_an_answer_stays_inside_too(searchable: dict[str, World]) -> None:
+    world = searchable["one"]
+    place = world.places["alpha"]
+    view = search.ask(world.of("alpha"), Question(QUESTION, top_k=50, source_limit=25))
+    assert view.evidence
+    text = repr(view)
+    assert not {each for each in foreign(searchable, [place]) if each in text}
+
+
+def test_a_login_to_an_unknown_scope_opens_nothing(anonymous: httpx.Client, worlds: dict[str, World]) -> None:
+    body = {"username": USER, "password": PASSWORD, "account_scope": "nowhere"}
+    answer = anonymous.post("/api/auth/login", json=body)
+    assert answer.status_code == 404
+    assert "set-cookie" not in answer.headers
