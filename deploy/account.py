@@ -1,6 +1,7 @@
 """The demo's own secrets below the data directory: who may log in, and the key that encrypts vendor tokens.
 
-A generated password is printed once and never stored: only its bcrypt hash is. Files are readable by their owner alone.
+A generated password is printed once and never stored: only its bcrypt hash is. A password that a start generated but
+never came to print is replaced by the next start. The file is readable by its owner alone.
 """
 
 import json
@@ -54,11 +55,20 @@ def prepare_access(settings: Settings) -> DemoAccess:
         note = given
         if not (hashed and bcrypt.checkpw(given.encode(), hashed.encode())):
             hashed = _hash(given)
-    elif not hashed:
+    elif not hashed or stored.get("printed") != "yes":
         note = _readable_password()
         hashed = _hash(note)
-    _write(path, {"username": USERNAME, "password_hash": hashed, "secret_keys": keys})
+    printed = "yes" if note == KNOWN else "no"
+    _write(path, {"username": USERNAME, "password_hash": hashed, "printed": printed, "secret_keys": keys})
     return DemoAccess(USERNAME, note, f"{USERNAME}:{hashed}", keys)
+
+
+def mark_printed(settings: Settings) -> None:
+    """Remember that the user has seen the password: it stays valid from now on."""
+    path = settings.data_dir / "access.json"
+    stored = _read(path)
+    if stored.get("printed") == "no":
+        _write(path, {**stored, "printed": "yes"})
 
 
 def _readable_password() -> str:

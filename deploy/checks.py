@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import cast
 
 import psutil
 
@@ -67,8 +68,9 @@ def stop_leftovers(console: Console, stack: Stack) -> int:
 def _by_whom(port: int) -> str:
     try:
         for connection in psutil.net_connections(kind="tcp"):
-            listens = connection.status == psutil.CONN_LISTEN and connection.laddr
-            if listens and connection.laddr[1] == port and connection.pid:
+            address = cast("tuple[str, int] | tuple[()]", connection.laddr)
+            listens = connection.status == psutil.CONN_LISTEN and address and address[1] == port
+            if listens and connection.pid:
                 return f" by process {connection.pid} ({psutil.Process(connection.pid).name()})"
     except (psutil.Error, OSError):
         return ""

@@ -18,7 +18,7 @@ class Step:
         self._name = name
         self._text = ""
         self._started = time.monotonic()
-        self._printed_at = 0.0
+        self._printed_at = self._started
 
     def say(self, text: str) -> None:
         """Show `text` beside the step and the seconds so far."""
@@ -26,7 +26,7 @@ class Step:
         now = time.monotonic()
         if self._console.live:
             self._console.rewrite(self._line())
-        elif now - self._printed_at >= _REPEAT_S or not self._printed_at:
+        elif now - self._printed_at >= _REPEAT_S:
             self._printed_at = now
             self._console.line(self._line())
 

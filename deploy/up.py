@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from deploy.account import DemoAccess, prepare_access
+from deploy.account import DemoAccess, mark_printed, prepare_access
 from deploy.checks import check_data_dir, check_ports, stop_leftovers
 from deploy.console import Console, Step, count
 from deploy.demo import DemoAccount, ensure_demo
@@ -126,6 +126,7 @@ def _run(console: Console, stack: Stack, settings: Settings, started: float) -> 
         )
     console.line(f"  {'ready after':<13}  {time.monotonic() - started:.0f} s")
     console.line(_ready_line(settings, access))
+    mark_printed(get_settings())
     _stand_by(stack)
 
 

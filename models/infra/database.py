@@ -86,6 +86,8 @@ def reading() -> Generator[Session]:
         try:
             yield session
         finally:
+            # Rows read here keep their values: a rollback would expire them, and the next attribute would fail.
+            session.expunge_all()
             session.rollback()
 
 

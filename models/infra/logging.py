@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Mapping, MutableMapping
 from contextvars import ContextVar
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 import orjson
 import structlog
@@ -32,8 +32,11 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 _QUIET = ("httpx", "httpcore", "rq_scheduler", "asyncio", "urllib3", "llama_index")
 
 
-def configure_logging(service: str) -> None:
-    """Send this process's logs, ours and libraries', as JSON lines to stderr. `service` is web, worker, scheduler …"""
+def configure_logging(service: str, stream: TextIO | None = None) -> None:
+    """Send this process's logs, ours and libraries', as JSON lines to `stream` (stderr unless told otherwise).
+
+    `service` is web, worker, scheduler …
+    """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -50,7 +53,7 @@ def configure_logging(service: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
