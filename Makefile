@@ -46,7 +46,7 @@ bench: venv-dev ## measure the stores and queries that have a promised time
 	@$(VENV)/python -m pytest -m bench tests
 
 tick: venv ## move the running demo world one step
-	@exec $(VENV)/python -m deploy.tick
+	@exec $(VENV)/python -m jobs.sandbox tick --port-base $${SANDBOX_PORT_BASE:-3101}
 
 venv:
 	@$(PYTHON) deploy/bootstrap.py requirements.lock

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
+from jobs.sandbox.bindings import demo_bindings
 from jobs.sandbox.world.authored import StudioWorld
 from jobs.sandbox.world.loader import load_studio
 from models.infra.crypto import SecretUnreadable, decrypt, encrypt
@@ -24,8 +25,6 @@ UNASSIGNED = "unassigned"
 CHATWOOT_ACCOUNT = "1"
 # Lower wins: a label set by hand is surer than the sender's domain, both are surer than the inbox.
 _LABEL, _DOMAIN, _PLACE = 10, 20, 100
-# This project's companies are routed by their domains, the others' by the vendor's list.
-_BY_DOMAIN = "voltline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,26 +84,19 @@ def ensure_demo(session: Session, vendors: SandboxVendors, studio: StudioWorld |
 
 
 def _bindings(studio: StudioWorld) -> Iterable[_Binding]:
-    for slug, project in studio.projects.items():
-        if slug == UNASSIGNED:
-            continue
-        info = project.info
-        for _, inbox in info.inboxes:
+    for held in demo_bindings(studio):
+        slug = held.slug
+        for inbox in held.chatwoot_inboxes:
             yield _Binding("chatwoot", slug, _PLACE, "inbox", inbox)
-        if info.team:
-            yield _Binding("linear", slug, _PLACE, "team", info.team)
-        domains = sorted({domain for company in project.companies.values() for domain in company.domains})
-        if slug == _BY_DOMAIN:
-            for domain in domains:
-                yield _Binding("attio", slug, _DOMAIN, "company_domain", domain)
-        else:
-            yield _Binding("attio", slug, _PLACE, "list", slug)
-        hotline = studio.hotline
-        if hotline is not None and slug == hotline.by_label:
-            yield _Binding("chatwoot", slug, _LABEL, "label", f"project-{slug}")
-        if hotline is not None and slug == hotline.by_domain:
-            for domain in domains:
-                yield _Binding("chatwoot", slug, _DOMAIN, "company_domain", domain)
+        for label in held.chatwoot_labels:
+            yield _Binding("chatwoot", slug, _LABEL, "label", label)
+        for domain in held.chatwoot_company_domains:
+            yield _Binding("chatwoot", slug, _DOMAIN, "company_domain", domain)
+        yield _Binding("linear", slug, _PLACE, "team", held.linear_team)
+        if held.attio_list:
+            yield _Binding("attio", slug, _PLACE, "list", held.attio_list)
+        for domain in held.attio_company_domains:
+            yield _Binding("attio", slug, _DOMAIN, "company_domain", domain)
 
 
 def _ensure_scope(session: Session) -> UUID:

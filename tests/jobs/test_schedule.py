@@ -26,9 +26,8 @@ def test_installing_twice_keeps_one_entry_a_cadence_and_its_time(database: str) 
 
 def test_an_entry_the_product_no_longer_has_is_removed(database: str) -> None:
     scheduler = schedule.make_scheduler()
-    scheduler.schedule(
-        dt.datetime(2030, 1, 1), "jobs.tasks.dispatch", kwargs={"name": "x"}, interval=60, id="cadence-x"
-    )
+    naive = dt.datetime.fromisoformat("2030-01-01")  # rq-scheduler reads naive times as UTC
+    scheduler.schedule(naive, "jobs.tasks.dispatch", kwargs={"name": "x"}, interval=60, id="cadence-x")
     schedule.install_cadences(scheduler)
     assert "cadence-x" not in scheduler
 
