@@ -1,0 +1,1 @@
+"""A faithful local Linear: one GraphQL endpoint over workspaces chosen by API key."""
