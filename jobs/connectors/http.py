@@ -153,7 +153,7 @@ def _worth_a_retry(error: BaseException) -> bool:
     return pause is None or pause <= _LONGEST_WAIT_S
 
 
-_backoff = tenacity.wait_exponential_jitter(initial=0.3, max=8.0, jitter=0.3)
+_backoff = tenacity.wait_exponential_jitter(multiplier=0.3, max=8.0, jitter=0.3)
 
 
 def _wait_for(state: tenacity.RetryCallState) -> float:

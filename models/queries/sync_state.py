@@ -132,10 +132,10 @@ def mark_finished(
     """Note how a run ended: ``ok``, ``degraded`` (some streams failed) or ``failed``. Only ``ok`` is a success."""
     session.execute(
         text(
-            "UPDATE connector_sync_state SET status = :status, last_duration_s = :duration,"
+            "UPDATE connector_sync_state SET status = CAST(:status AS varchar), last_duration_s = :duration,"
             " counts = CAST(:counts AS jsonb),"
-            " last_success_at = CASE WHEN :status = 'ok' THEN :at ELSE last_success_at END,"
-            " last_error_at = CASE WHEN :status = 'ok' THEN last_error_at ELSE :at END,"
+            " last_success_at = CASE WHEN CAST(:status AS varchar) = 'ok' THEN :at ELSE last_success_at END,"
+            " last_error_at = CASE WHEN CAST(:status AS varchar) = 'ok' THEN last_error_at ELSE :at END,"
             " last_error_kind = CAST(:kind AS varchar), last_error_message = CAST(:message AS varchar)"
             " WHERE connection_id = :connection"
         ),
