@@ -1,5 +1,6 @@
 """A running API over a seeded database: two scopes of look-alike projects, a user, clients that talk real HTTP."""
 
+import asyncio
 import socket
 import threading
 from collections.abc import Callable, Generator
@@ -12,6 +13,7 @@ import uvicorn
 
 from models.infra.clock import utcnow
 from models.infra.database import transaction
+from models.infra.redis import close_async_clients
 from models.infra.settings import Settings, override_settings
 from tests.tools_app.world import World, fill, make_world
 from tools_app.api.app import create_api
@@ -49,7 +51,12 @@ def base_url(database: str, credentials: Settings) -> Generator[str]:
             create_api(), log_config=None, lifespan="off", proxy_headers=False, timeout_graceful_shutdown=2
         )
     )
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [held]}, daemon=True)
+
+    async def serve() -> None:
+        await server.serve(sockets=[held])
+        await close_async_clients()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{held.getsockname()[1]}"
