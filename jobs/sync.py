@@ -65,6 +65,7 @@ class StreamCounts:
         """Return the counts with ``more`` added."""
         return replace(self, **{name: getattr(self, name) + value for name, value in more.items()})
 
+
 @dataclass(frozen=True, slots=True)
 class SyncResult:
     """What a run came to. ``status`` is ok, degraded (some streams failed) or failed (credentials)."""
