@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -117,6 +118,7 @@ def _serialize_day(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
+@cache
 def _schema() -> GraphQLSchema:
     schema = build_schema(SCHEMA_PATH.read_text(encoding="utf-8"))
     instant = cast("GraphQLScalarType", schema.type_map["DateTime"])
