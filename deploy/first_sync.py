@@ -29,7 +29,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class SyncState:
-    """How far the first syncs are: by connector, what to show; `failed` holds connectors with their error."""
+    """How far the first syncs are: by connector, what to show; `failed` are those that failed twice, and why."""
 
     parts: tuple[str, ...]
     complete: bool
@@ -41,7 +41,7 @@ class FirstSync:
 
     def __init__(self, account_scope_id: UUID) -> None:
         self._scope = AccountScopeId(account_scope_id)
-        self._asked_at = utcnow()
+        self._retried: set[ConnectionId] = set()
         with reading() as session:
             rows = session.exec(
                 select(VendorConnection)
@@ -74,8 +74,16 @@ class FirstSync:
                 elif run.status == "running":
                     parts.append(f"{held.connector} {_rows(run)}")
                     complete = False
+                elif run.status == "failed" and held.id not in self._retried:
+                    self._retried.add(held.id)
+                    enqueue.request_sync(held.id, REQUESTED_BY, account_scope_id=self._scope)
+                    parts.append(f"{held.connector} once more")
+                    complete = False
                 elif run.status == "failed":
-                    failed.append((held.connector, run.error_message or run.error_code or "failed"))
+                    failed.append(
+                        (held.connector, _first_line(run.error_message or run.error_code or "failed"))
+                    )
+                    parts.append(f"{held.connector} failed")
                 else:
                     parts.append(f"{held.connector} {run.counts.get('written', 0):,} rows ✓")
         return SyncState(tuple(parts), complete, tuple(failed))
@@ -99,7 +107,7 @@ class FirstSync:
             run = _newest(session, "index", str(self._scope))
         if run is None or run.status != "failed" or run.queued_at < since:
             return None
-        return run.error_message or run.error_code
+        return _first_line(run.error_message or run.error_code or "failed")
 
     def chunks(self) -> tuple[int, int]:
         """Chunks there are, and those that have their vector."""
@@ -132,3 +140,8 @@ def _rows(run: JobRun) -> str:
     stream = run.progress.get("stream") or "starting"
     rows = run.progress.get("rows") or 0
     return f"{stream} {rows:,}" if rows else str(stream)
+
+
+def _first_line(text: str) -> str:
+    line = text.strip().splitlines()[0]
+    return line if len(line) <= 200 else line[:199] + "…"

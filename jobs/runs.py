@@ -99,6 +99,11 @@ class Run:
             with transaction() as session:
                 job_runs.save_progress(session, self.id, kept)
 
+    def take_again(self) -> bool:
+        """Whether the same work was asked for while this run runs; asking clears it, the run takes it over."""
+        with transaction() as session:
+            return job_runs.take_again(session, self.id)
+
 
 def execute(run_id: str, work: Callable[[Run], JobOutcome]) -> JobOutcome | None:
     """Run `work` as the run `run_id`; None when there was nothing to do (unknown, ended, or held by another run).

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # One indexing run ends after this many seconds and asks for the next one: other work gets its turn in between.
 INDEX_BUDGET_S = 120.0
-# What a sync brings while vectors are made becomes searchable by words after at most this long.
-_SLICE_S = 20.0
+# How often a run that makes vectors looks whether there are new records to be found by words.
+_LOOK_S = 2.0
 
 log = get_logger(__name__)
 
@@ -50,8 +50,8 @@ def sync_connection(connection_id: str, run_id: str) -> None:
 def index_chunks(account_scope_id: str, run_id: str) -> None:
     """Bring chunks and vectors of an account scope up to date; asks for another run when INDEX_BUDGET_S did not do.
 
-    Words first: each slice rebuilds the chunks of what changed before it makes vectors. The run's progress carries
-    `lexical_as_of`: records synced before that instant are found by words.
+    Words first: the chunks of what changed are rebuilt before vectors are made, and again as soon as somebody asks for
+    indexing meanwhile. The run's progress carries `lexical_as_of`: records synced before it are found by words.
     """
     from jobs import indexing  # noqa: PLC0415
 
@@ -60,23 +60,21 @@ def index_chunks(account_scope_id: str, run_id: str) -> None:
     def work(run: runs.Run) -> runs.JobOutcome:
         totals = dict.fromkeys(("written", "deleted", "embedded", "reused", "failed"), 0)
         until = time.monotonic() + INDEX_BUDGET_S
-
-        def report(progress: "IndexProgress") -> None:
-            run.progress(stream="vectors", rows=totals["embedded"] + progress.embedded)
-
-        run.progress(stream="chunks")
         while True:
-            as_of = utcnow()
-            lexical = indexing.index_pending(identity, lexical_only=True, budget_s=INDEX_BUDGET_S)
-            run.progress(stream="vectors", rows=totals["embedded"], note={"lexical_as_of": as_of.isoformat()})
-            result = indexing.index_pending(
-                identity, budget_s=min(_SLICE_S, max(1.0, until - time.monotonic())), progress=report
-            )
+            watch = _IndexWatch(run, totals["embedded"])
+            run.progress(stream="chunks")
+            try:
+                result = indexing.index_pending(
+                    identity, budget_s=max(1.0, until - time.monotonic()), progress=watch.report
+                )
+            except _AskedAgain as asked:
+                totals["written"] += asked.progress.written
+                totals["embedded"] += asked.progress.embedded
+                continue
+            watch.lexical_done()
             for name in totals:
-                totals[name] += getattr(lexical, name) + getattr(result, name)
-            # No vector made means nothing left, or an endpoint that is away: more slices would not help.
-            if not result.pending or not result.embedded or time.monotonic() >= until:
-                return runs.JobOutcome(counts={**totals, "pending": result.pending})
+                totals[name] += getattr(result, name)
+            return runs.JobOutcome(counts={**totals, "pending": result.pending})
 
     outcome = runs.execute(run_id, work)
     if outcome is not None and (outcome.again or (outcome.counts["pending"] and outcome.counts["embedded"])):
@@ -116,3 +114,37 @@ def _sync_outcome(result: "SyncResult") -> runs.JobOutcome:
         error_code=f"sync_{result.status}" if failed_streams else None,
         error_message=next(iter(result.errors.values()), None),
     )
+
+
+class _AskedAgain(Exception):
+    """Raised between two batches of vectors: indexing was asked for again, words come first."""
+
+    def __init__(self, progress: "IndexProgress") -> None:
+        super().__init__("asked again")
+        self.progress = progress
+
+
+class _IndexWatch:
+    """Passes progress on, notes when the chunks are complete, and looks whether somebody asked again."""
+
+    def __init__(self, run: runs.Run, embedded_before: int) -> None:
+        self._run = run
+        self._embedded_before = embedded_before
+        self._as_of = utcnow()
+        self._looked_at = time.monotonic()
+        self._noted = False
+
+    def report(self, progress: "IndexProgress") -> None:
+        """Called after each batch of vectors: the chunks were complete before the first."""
+        self.lexical_done()
+        self._run.progress(stream="vectors", rows=self._embedded_before + progress.embedded)
+        if time.monotonic() - self._looked_at >= _LOOK_S:
+            self._looked_at = time.monotonic()
+            if self._run.take_again():
+                raise _AskedAgain(progress)
+
+    def lexical_done(self) -> None:
+        """Note once that everything synced before this pass began is found by words."""
+        if not self._noted:
+            self._noted = True
+            self._run.progress(stream="vectors", note={"lexical_as_of": self._as_of.isoformat()})

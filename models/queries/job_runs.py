@@ -72,6 +72,17 @@ def get_run(session: Session, run_id: JobRunId, *, lock: bool = False) -> JobRun
     return session.execute(statement.with_for_update() if lock else statement).scalar_one_or_none()
 
 
+def take_again(session: Session, run_id: JobRunId) -> bool:
+    """Clear the mark that `create_run` sets with `again`; whether it was set."""
+    result = session.execute(
+        update(JobRun)
+        .where(col(JobRun.id) == run_id, col(JobRun.counts).op("?")("again"))
+        .values(counts=col(JobRun.counts).op("-")("again"))
+        .returning(col(JobRun.id))
+    )
+    return result.first() is not None
+
+
 def save_progress(session: Session, run_id: JobRunId, progress: dict[str, Any]) -> None:
     """Overwrite what a running job says about itself."""
     session.execute(update(JobRun).where(col(JobRun.id) == run_id).values(progress=progress))
