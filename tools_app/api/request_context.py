@@ -12,6 +12,7 @@ import time
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from models.infra import metrics
 from models.infra.ids import new_id
 from models.infra.logging import get_logger
 from models.infra.logging import request_id as request_id_var
@@ -34,6 +35,9 @@ _CSP_DOCS = (
     "connect-src 'self'; frame-ancestors 'none'"
 )
 _CSP_PAGES = "base-uri 'self'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def current_request_id() -> str:
@@ -98,9 +102,19 @@ class RequestContext:
                 raise
         finally:
             if _is_data(path):
-                took_ms = round((time.perf_counter() - started) * 1000, 1)
+                took_s = time.perf_counter() - started
+                _observe(scope, status or 500, took_s)
+                took_ms = round(took_s * 1000, 1)
                 log.info("request", method=scope["method"], path=path, status=status, took_ms=took_ms)
             request_id_var.reset(token)
+
+
+def _observe(scope: Scope, status: int, took_s: float) -> None:
+    """Count a request under its route's template: unknown paths share one label, or a scanner would fill memory."""
+    template = getattr(scope.get("route"), "path", None)
+    route = "unknown" if template is None else f"{scope.get('root_path', '')}{template}"
+    method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+    metrics.http_request_duration_seconds.labels(method, route, str(status)).observe(took_s)
 
 
 async def _send_failure(send: Send, request_id: str) -> None:

@@ -58,6 +58,7 @@ def run_row(run: RunFacts) -> RunRow:
         unchanged=_number(run.counts, "unchanged"),
         deleted=_number(run.counts, "deleted"),
         failed=_number(run.counts, "failed"),
+        embedded=_number(run.counts, "embedded"),
         requested_by=run.requested_by,
         error_code=run.error_code,
     )

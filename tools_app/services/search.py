@@ -6,7 +6,7 @@ the server starts, and never by the pages that do not ask.
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from uuid import UUID
@@ -137,14 +137,25 @@ def ask(scope: Scope, question: Question) -> AnswerView:
             SourceCount("deals", found.stats.deals),
         ),
         quality_score=found.quality_score,
-        quality_parts=tuple(ScorePart(code, value) for code, value in found.quality_parts.items()),
+        quality_parts=tuple(ScorePart(code, 100 * value) for code, value in found.quality_parts.items()),
         mode=found.mode,
         took_ms=round(found.took_ms),
         cached=found.cached,
         code=found.code,
-        params={name: str(value) for name, value in found.params.items()},
+        params={} if found.answerable else _flat(found.params),
         completeness_pct=min(measured) if known and len(measured) == len(known) else None,
     )
+
+
+def _flat(params: Mapping[str, object]) -> dict[str, str]:
+    """Parameters of a refusal as texts by dotted name (`searched.messages`); what is not known is left out."""
+    flat: dict[str, str] = {}
+    for name, value in params.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}.{key}": str(inner) for key, inner in value.items()}
+        elif value is not None:
+            flat[name] = str(value)
+    return flat
 
 
 def sentences_of(text: str) -> tuple[AnswerSentence, ...]:

@@ -209,6 +209,7 @@ class RunRow:
     unchanged: int = 0
     deleted: int = 0
     failed: int = 0
+    embedded: int = 0
     requested_by: str = ""
     error_code: str = ""
 

@@ -62,3 +62,15 @@ def test_a_bearer_token_opens_metrics_from_anywhere(anonymous: httpx.Client) -> 
             anonymous.get("/metrics", headers={**outside, "authorization": "Bearer let-me-in"}).status_code
             == 200
         )
+
+
+def test_metrics_know_when_a_connector_last_succeeded_and_how_long_requests_took(
+    client: httpx.Client,
+) -> None:
+    client.post("/api/connectors/linear/sync")
+    client.get("/api/no/such/path")
+    text = client.get("/metrics").text
+    assert 'connector_last_success_at{connector="linear"} 1.' in text
+    assert 'route="/api/connectors/{name}/sync",status="202"' in text
+    assert 'route="unknown",status="404"' in text
+    assert "/api/no/such" not in text
