@@ -30,10 +30,8 @@ class GoldQuestion:
 
 def gold_file(project: ProjectWorld) -> Path | None:
     """The file with a project's questions, null when it has none."""
-    for path in (project.folder / "gold.yaml", DATASETS / "world" / f"{project.info.slug}.yaml"):
-        if path.exists():
-            return path
-    return None
+    path = project.folder / "gold.yaml"
+    return path if path.exists() else None
 
 
 def read_gold(project: ProjectWorld) -> tuple[GoldQuestion, ...]:
