@@ -1,7 +1,7 @@
 """The one shape of every error answer, and the handlers that bring each failure into it.
 
 `{"error": {"code", "message", "details"}, "request_id"}`: domain errors (`AppError`), invalid input (400), unknown
-paths and methods (404, 405) and unexpected faults (500) all answer with it. Causes of a 500 go to the log, not out.
+paths and methods (404, 405), an absent database (503) and unexpected faults (500) all answer with it. Causes of a 500 go to the log, not out.
 """
 
 from collections.abc import Mapping
@@ -11,10 +11,15 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from models.infra.errors import AppError
+from models.infra.logging import get_logger
 from tools_app.api.request_context import current_request_id
+
+log = get_logger(__name__)
 
 _CODES = {
     400: "invalid_input",
@@ -86,6 +91,17 @@ async def on_http_exception(_: Request, fault: Exception) -> JSONResponse:
     return error_answer(fault.status_code, code, str(fault.detail), None, fault.headers)
 
 
+async def on_unstorable_text(_: Request, _fault: Exception) -> JSONResponse:
+    """Answer 400 for input that no database text can hold, such as a NUL character."""
+    return error_answer(400, "invalid_input", "The request contains characters that cannot be stored.")
+
+
+async def on_database_away(_: Request, fault: Exception) -> JSONResponse:
+    """Answer 503 while the database does not answer: down, restarting, every connection in use, too slow."""
+    log.warning("database is away", error=type(fault).__name__)
+    return error_answer(503, "database_away", "The database does not answer.", None, {"Retry-After": "5"})
+
+
 async def on_fault(_: Request, _fault: Exception) -> JSONResponse:
     """Answer for what nobody expected; its cause is logged where the request is (`request_context`)."""
     return error_answer(500, "internal_error", "The server failed to answer.")
@@ -96,4 +112,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(AppError, on_app_error)
     app.add_exception_handler(RequestValidationError, on_invalid_input)
     app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(DataError, on_unstorable_text)
+    for away in (OperationalError, InterfaceError, PoolTimeout):
+        app.add_exception_handler(away, on_database_away)
     app.add_exception_handler(Exception, on_fault)

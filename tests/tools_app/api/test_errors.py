@@ -126,3 +126,21 @@ def test_every_answer_carries_the_security_headers(anonymous: httpx.Client, path
 def test_a_database_that_is_away_is_503_and_not_a_stack_trace(client: httpx.Client) -> None:
     with override_settings(database_url=""):
         assert_error(client.get("/api/projects"), 503, "database_not_configured")
+
+
+def test_a_database_that_cannot_be_reached_is_503_with_retry_after(client: httpx.Client) -> None:
+    with override_settings(database_url="postgresql+psycopg://nobody@127.0.0.1:1/none"):
+        answer = client.get("/api/projects")
+    assert_error(answer, 503, "database_away")
+    assert int(answer.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/records?set=pipeline&stage=a%00b", "/api/control-tower?project_id=%00"]
+)
+def test_a_nul_character_is_refused_and_not_a_fault(client: httpx.Client, path: str) -> None:
+    assert client.get(path).status_code in (400, 404)
+
+
+def test_a_name_with_a_nul_character_is_400(client: httpx.Client) -> None:
+    assert client.post("/api/projects", json={"slug": "nul", "name": "a\0b"}).status_code == 400
