@@ -19,6 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 
 _ACCOUNT = "nobody"
+_COPIED = Path("programs") / "package"
 _COPY_ROOT = Path("/var/tmp")  # noqa: S108  # survives a restart; the directory below is 0700 and ours
 
 
@@ -70,18 +71,15 @@ def choose_runner(programs: Path, data_dir: Path) -> Runner:
         return Runner((), None, None, programs, data_dir)
     account = pwd.getpwnam(_ACCOUNT)
     owner = data_dir.stat().st_uid if data_dir.exists() else None
-    if (
-        owner in (None, account.pw_uid)
-        and _reachable(programs / "bin" / "postgres")
-        and _reachable(data_dir.parent)
-    ):
+    needed = [programs / "bin" / "postgres", data_dir.parent, *_libraries(programs)]
+    if owner in (None, account.pw_uid) and all(_reachable(path) for path in needed):
         return Runner((), account.pw_uid, account.pw_gid, programs, data_dir)
     if owner in (None, 0) and namespaces_work():
         prefix = ("unshare", "--user", f"--map-user={account.pw_uid}", f"--map-group={account.pw_gid}")
         return Runner(prefix, None, None, programs, data_dir)
     copy = copy_location(data_dir)
     _copy_programs(programs, copy)
-    return Runner((), account.pw_uid, account.pw_gid, copy / "programs", copy / "data")
+    return Runner((), account.pw_uid, account.pw_gid, copy / _COPIED / programs.name, copy / "data")
 
 
 def copy_location(data_dir: Path) -> Path:
@@ -106,17 +104,23 @@ def _reachable(path: Path) -> bool:
     return True
 
 
+def _libraries(programs: Path) -> list[Path]:
+    # The wheel keeps shared libraries beside its package, and the programs look for them by relative path.
+    return sorted(programs.parent.parent.glob(f"{programs.parent.name}.libs"))
+
+
 def _copy_programs(programs: Path, copy: Path) -> None:
     account = pwd.getpwnam(_ACCOUNT)
     copy.mkdir(mode=0o755, exist_ok=True)
     if copy.stat().st_uid != 0 or copy.is_symlink():
         raise PermissionError(f"{copy} belongs to somebody else; remove it and run again")
     target = copy / "programs"
-    if not (target / "bin" / "postgres").exists():
+    if not target.exists():
         part = copy / "programs.part"
         shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(programs, part, symlinks=True)
-        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(programs, part / "package" / programs.name, symlinks=True)
+        for libraries in _libraries(programs):
+            shutil.copytree(libraries, part / libraries.name, symlinks=True)
         part.rename(target)
     data_parent = copy / "data"
     if not data_parent.exists():
