@@ -40,8 +40,9 @@ _TOPICS = (
     "praise",
     "support",
 )
-# One conversation in this many of the two projects concerned arrives through the shared inbox.
-_HOTLINE_SHARE = 5
+# One conversation in this many arrives through the shared inbox; fewer contacts qualify by their domain.
+_HOTLINE_SHARE_BY_LABEL = 5
+_HOTLINE_SHARE_BY_DOMAIN = 2
 
 
 class ChatwootSeed:
@@ -217,13 +218,15 @@ class ChatwootSeed:
         hotline, slug = self._studio.hotline, project.info.slug
         if hotline is None or slug not in (hotline.by_label, hotline.by_domain):
             return False
+        share = _HOTLINE_SHARE_BY_LABEL
         if slug == hotline.by_domain:
             # Only the contact's own domain can tell this project's calls from the other's.
             domains = {domain for company in project.companies.values() for domain in company.domains}
             email = project.people[source.contact].cw.email
             if email is None or email.rpartition("@")[2] not in domains:
                 return False
-        return draw(_HOTLINE_SHARE, slug, source.key, "hotline") == 0
+            share = _HOTLINE_SHARE_BY_DOMAIN
+        return draw(share, slug, source.key, "hotline") == 0
 
     def _take(
         self, conversation: Conversation, source: authored.Conversation, agent: int, at: datetime

@@ -65,7 +65,7 @@ def test_values_have_the_shapes_of_their_types(lab: Lab) -> None:
     assert company["primary_location"][0]["created_by_actor"] == {"type": "system", "id": None}
     assert company["categories"][0]["option"]["title"] == "tools"
     empty = lab.records("deals", filter={"name": "Small anvil"})[0]["values"]
-    assert empty["value"] == [] and empty["next_step"] == []
+    assert (empty["value"], empty["next_step"]) == ([], [])
 
 
 def test_references_lead_both_ways(lab: Lab) -> None:

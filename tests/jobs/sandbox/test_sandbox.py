@@ -1,5 +1,6 @@
 """The world in time: what is visible when, what ticks bring, and that a restart shows the same world."""
 
+import itertools
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,7 +87,7 @@ def test_every_tick_brings_new_rows_even_when_the_authored_events_are_used_up(la
         assert tick(lab)["new_rows"] >= 1
         counts = lab.chatwoot.get("/_sandbox/state").json()["counts"]["main"]
         counted.append(counts["messages"] + counts["comments"] + counts["attio_notes"])
-    assert all(later > earlier for earlier, later in zip(counted, counted[1:], strict=False))
+    assert all(later > earlier for earlier, later in itertools.pairwise(counted))
 
 
 def test_what_a_tick_changes_is_not_in_the_future(lab: Lab) -> None:
