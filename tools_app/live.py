@@ -8,9 +8,9 @@ makes the open pages read their data anew. While the stream is away, and only th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, cast
 
 import reflex as rx
 from redis.exceptions import RedisError
@@ -26,6 +26,7 @@ from tools_app.pages.dashboard import DashboardState
 from tools_app.pages.jobs import JobsState
 from tools_app.pages.shell_state import ShellState
 from tools_app.pages.sync_action import SyncState
+from tools_app.services import search
 from tools_app.services.views import RunProgress
 
 log = get_logger(__name__)
@@ -33,9 +34,9 @@ log = get_logger(__name__)
 _FALLBACK_S = 15.0
 _CHECK_S = 5.0
 # Pages whose data a completed job changes, by path.
-_REFRESHED: Mapping[str, type[rx.State]] = {"/": DashboardState, "/jobs": JobsState}
+_REFRESHED: Mapping[str, type[DashboardState | JobsState]] = {"/": DashboardState, "/jobs": JobsState}
 
-Apply = Callable[[rx.State], Any]
+Apply = Callable[[rx.State, Mapping[str, Any]], Awaitable[None]]
 
 
 def lifespan(app: rx.App) -> Callable[[], Any]:
@@ -54,6 +55,11 @@ def lifespan(app: rx.App) -> Callable[[], Any]:
                     await task
 
     return push
+
+
+async def warm_up() -> None:
+    """Load retrieval's model while nobody waits: the first question would pay seconds for it."""
+    await asyncio.to_thread(search.warm_up)
 
 
 async def _follow(app: rx.App) -> None:
@@ -77,20 +83,21 @@ async def _fall_back(app: rx.App) -> None:
 
 async def _stream_is_up() -> bool:
     try:
-        await events_redis_async().ping()
+        # The client types its answer as sync or async; of the async client it is always awaitable.
+        await cast("Awaitable[bool]", events_redis_async().ping())
     except (RedisError, OSError):
         return False
     return True
 
 
-async def _to_open_pages(app: rx.App, payload: Mapping[str, Any], apply: Any) -> None:
+async def _to_open_pages(app: rx.App, payload: Mapping[str, Any], apply: Apply) -> None:
     namespace = app.event_namespace
     if namespace is None:
         return
     for token in list(namespace.token_to_sid):
         try:
             async with app.modify_state(rx.BaseStateToken(ident=token, cls=rx.State)) as state:
-                await apply(state, payload)
+                await apply(cast("rx.State", state), payload)
         except AppError as error:
             # A page without a session, or of a project that is gone: it learns so by its next own event.
             log.debug("push skipped", code=error.code)
@@ -101,11 +108,11 @@ async def _to_open_pages(app: rx.App, payload: Mapping[str, Any], apply: Any) ->
 
 async def _show_progress(state: rx.State, payload: Mapping[str, Any]) -> None:
     shell = await state.get_state(ShellState)
-    if not shell.user or not await _concerns(state, payload):
+    if not shell.user or not payload.get("connector") or not await _concerns(state, payload):
         return
     run_id = str(payload.get("run_id", ""))
     sync = await state.get_state(SyncState)
-    if run_id not in sync.running and payload.get("connector"):
+    if run_id not in sync.running:
         sync.running = sorted({*sync.running, run_id})
     if state.router.url.path.rstrip("/") != "/jobs":
         return
@@ -138,7 +145,7 @@ async def _show_completion(state: rx.State, payload: Mapping[str, Any]) -> None:
         name = text_or(locale, f"connector.{connector}", connector)
         written = int(dict(payload.get("counts") or {}).get("written") or 0)
         failed = payload.get("status") == "failed"
-        key = "sync.failed" if failed else "sync.done"
+        key = "sync.failed" if failed else "sync.done" if written else "sync.unchanged"
         shell.say(text(locale, key, connector=name, count=written), "bad" if failed else "ok")
 
 

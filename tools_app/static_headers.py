@@ -26,7 +26,9 @@ def with_static_headers(app: ASGIApp) -> ASGIApp:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers["cache-control"] = _YEAR if path.startswith("/assets/") and message["status"] == 200 else _REVALIDATE
+                headers["cache-control"] = (
+                    _YEAR if path.startswith("/assets/") and message["status"] == 200 else _REVALIDATE
+                )
                 if headers.get("content-type", "").startswith("text/html"):
                     headers["content-security-policy"] = _policy()
             await send(message)

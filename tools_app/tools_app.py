@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import reflex as rx
 
-from tools_app import live
 from tools_app.api.app import create_api
 from tools_app.i18n.catalogue import DEFAULT_LOCALE, text
+from tools_app.live import lifespan, warm_up
 from tools_app.pages import dashboard, jobs, login, records, search, search_page
 from tools_app.pages.shell_state import ShellState
 from tools_app.static_headers import with_static_headers
@@ -37,4 +37,5 @@ _add(search_page.page, search.ROUTE, "search", ShellState.enter, search.SearchSt
 _add(jobs.page, jobs.ROUTE, "jobs", ShellState.enter, jobs.JobsState.load)
 _add(records.page, records.ROUTE, "records", ShellState.enter, records.RecordsState.load)
 
-app.register_lifespan_task(live.lifespan(app))
+app.register_lifespan_task(lifespan(app))
+app.register_lifespan_task(warm_up)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import reflex as rx
 
-from tools_app.components.elements import CARD, icon, inline_style
+from tools_app.components.elements import CARD, address, icon, inline_style
 from tools_app.i18n import formats
 from tools_app.i18n.catalogue import text, text_or
 from tools_app.i18n.locale_state import t
@@ -47,11 +48,18 @@ class AnswerText:
 def present(view: AnswerView, locale: str) -> AnswerText:
     """An answer in the reader's language; its sentences stay in the language of the evidence."""
     counts = [
-        text(locale, f"answer.stats.{each.source}", count=each.count, count_text=formats.number(locale, each.count))
+        text(
+            locale,
+            f"answer.stats.{each.source}",
+            count=each.count,
+            count_text=formats.number(locale, each.count),
+        )
         for each in view.stats
         if each.count
     ]
-    timing = text(locale, "answer.cached") if view.cached else text(locale, "answer.took", ms=str(view.took_ms))
+    timing = (
+        text(locale, "answer.cached") if view.cached else text(locale, "answer.took", ms=str(view.took_ms))
+    )
     known = view.completeness_pct is not None
     return AnswerText(
         query_run_id=view.query_run_id,
@@ -73,21 +81,36 @@ def present(view: AnswerView, locale: str) -> AnswerText:
         completeness=text(
             locale,
             "answer.completeness",
-            value=formats.percent(locale, view.completeness_pct) if known else text(locale, "unit.not_measured"),
+            value=formats.percent(locale, view.completeness_pct)
+            if known
+            else text(locale, "unit.not_measured"),
         ),
     )
 
 
 def _reason(view: AnswerView, locale: str) -> str:
-    return text_or(locale, f"refusal.{view.code}", text(locale, "refusal.not_enough_evidence"))
+    code = view.code.removeprefix("answer.")
+    searched = [
+        (name.partition(".")[2], float(count))
+        for name, count in view.params.items()
+        if name.startswith("searched.")
+    ]
+    places = ", ".join(
+        f"{text_or(locale, f'source_group.{group}', group)} ({formats.number(locale, count)})"
+        for group, count in searched
+    )
+    words = text_or(locale, f"refusal.{code}", text(locale, "refusal.not_enough_evidence"))
+    return f"{words} {text(locale, 'refusal.searched', places=places)}" if places else words
 
 
-def answer_panel(answer: rx.Var[AnswerText], feedback: rx.Component) -> rx.Component:
+def answer_panel(answer: Annotated[Any, AnswerText], feedback: rx.Component) -> rx.Component:
     """Draw an answer with its quality and a place for feedback."""
     return rx.el.section(
         rx.cond(
             answer.answerable,
-            rx.el.div(rx.foreach(answer.sentences, _sentence), class_name="space-y-2", data_answer="answered"),
+            rx.el.div(
+                rx.foreach(answer.sentences, _sentence), class_name="space-y-2", data_answer="answered"
+            ),
             rx.el.div(
                 icon("search-x", 18, "mt-0.5 text-ink-3"),
                 rx.el.div(
@@ -114,7 +137,7 @@ def answer_panel(answer: rx.Var[AnswerText], feedback: rx.Component) -> rx.Compo
     )
 
 
-def _sentence(sentence: rx.Var[Sentence]) -> rx.Component:
+def _sentence(sentence: Annotated[Any, Sentence]) -> rx.Component:
     return rx.el.p(
         sentence.text,
         " ",
@@ -122,17 +145,17 @@ def _sentence(sentence: rx.Var[Sentence]) -> rx.Component:
             sentence.citations,
             lambda number: rx.el.a(
                 number,
-                href=rx.Var.create("#evidence-") + number,
+                href=address("#evidence-", number),
                 class_name="tabular ms-0.5 inline-flex h-[1.125rem] min-w-[1.125rem] items-center justify-center rounded-md bg-accent-soft px-1 align-text-bottom text-2xs font-semibold text-accent-ink hover:bg-accent hover:text-on-accent",
-                aria_label=t("answer.citation") + " " + number,
-                data_jump=rx.Var.create("evidence-") + number,
+                aria_label=address(t("answer.citation"), " ", number),
+                data_jump=address("evidence-", number),
             ),
         ),
         class_name="text-[0.9375rem] leading-6 text-ink [overflow-wrap:anywhere]",
     )
 
 
-def _quality(answer: rx.Var[AnswerText]) -> rx.Component:
+def _quality(answer: Annotated[Any, AnswerText]) -> rx.Component:
     return rx.el.details(
         rx.el.summary(
             t("answer.quality"),
@@ -149,7 +172,8 @@ def _quality(answer: rx.Var[AnswerText]) -> rx.Component:
                     rx.el.dd(
                         rx.el.span(
                             rx.el.span(
-                                class_name="block h-full rounded-full bg-s1", custom_attrs=inline_style(width=part.width)
+                                class_name="block h-full rounded-full bg-s1",
+                                custom_attrs=inline_style(width=part.width),
                             ),
                             class_name="h-1 w-20 overflow-hidden rounded-full bg-sunken",
                         ),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 import reflex as rx
 
-from tools_app.components.elements import CARD, icon, inline_style, page_link
+from tools_app.components.elements import CARD, choose, classes, icon, inline_style, page_link
 from tools_app.components.plots import Band, LegendEntry, Plot, Tick, Tip, Trace
-from tools_app.i18n.locale_state import t
 
 # Drawn height of a plot; an empty chart and a skeleton keep it, so nothing jumps when data arrives.
 _HEIGHT = "h-44"
 
 
-def chart_card(plot: rx.Var[Plot]) -> rx.Component:
+def chart_card(plot: Annotated[Any, Plot]) -> rx.Component:
     """Draw a chart in its card."""
     return rx.el.section(
         rx.el.header(
@@ -41,17 +42,21 @@ def chart_skeleton() -> rx.Component:
     )
 
 
-def _legend_entry(entry: rx.Var[LegendEntry]) -> rx.Component:
-    return rx.el.li(_swatch(entry.colour), entry.name, class_name="flex items-center gap-1.5 text-xs text-ink-2")
+def _legend_entry(entry: Annotated[Any, LegendEntry]) -> rx.Component:
+    return rx.el.li(
+        _swatch(entry.colour), entry.name, class_name="flex items-center gap-1.5 text-xs text-ink-2"
+    )
 
 
 def _swatch(colour: rx.Var[str]) -> rx.Component:
     return rx.el.span(
-        class_name="size-2 shrink-0 rounded-[3px]", custom_attrs=inline_style(background=colour), aria_hidden="true"
+        class_name="size-2 shrink-0 rounded-[3px]",
+        custom_attrs=inline_style(background=colour),
+        aria_hidden="true",
     )
 
 
-def _empty(plot: rx.Var[Plot]) -> rx.Component:
+def _empty(plot: Annotated[Any, Plot]) -> rx.Component:
     return rx.el.div(
         icon("chart-no-axes-column", 20, "text-ink-3"),
         rx.el.p(plot.empty, class_name="max-w-xs text-center text-sm text-ink-2"),
@@ -59,7 +64,7 @@ def _empty(plot: rx.Var[Plot]) -> rx.Component:
     )
 
 
-def _columns(plot: rx.Var[Plot]) -> rx.Component:
+def _columns(plot: Annotated[Any, Plot]) -> rx.Component:
     return rx.el.div(
         rx.el.div(
             rx.foreach(plot.y_ticks, _y_tick),
@@ -71,15 +76,19 @@ def _columns(plot: rx.Var[Plot]) -> rx.Component:
                 aria_hidden="true",
             ),
             rx.el.div(rx.foreach(plot.bands, _band), class_name="absolute inset-0", data_bands=True),
-            class_name=f"plot relative ms-11 {_HEIGHT}",
+            class_name=f"plot relative {_HEIGHT}",
+            custom_attrs=inline_style(marginInlineStart=plot.gutter),
         ),
         rx.el.div(
-            rx.foreach(plot.x_ticks, _x_tick), class_name="relative ms-11 mt-1.5 h-5", aria_hidden="true"
+            rx.foreach(plot.x_ticks, _x_tick),
+            class_name="relative mt-1.5 h-5",
+            custom_attrs=inline_style(marginInlineStart=plot.gutter),
+            aria_hidden="true",
         ),
     )
 
 
-def _y_tick(tick: rx.Var[Tick]) -> rx.Component:
+def _y_tick(tick: Annotated[Any, Tick]) -> rx.Component:
     return rx.el.div(
         rx.el.span(
             tick.label,
@@ -91,21 +100,24 @@ def _y_tick(tick: rx.Var[Tick]) -> rx.Component:
     )
 
 
-def _x_tick(tick: rx.Var[Tick]) -> rx.Component:
+def _x_tick(tick: Annotated[Any, Tick]) -> rx.Component:
     return rx.el.span(
         tick.label,
-        class_name="tabular absolute max-w-24 -translate-x-1/2 truncate text-2xs text-ink-3",
+        class_name=classes(
+            "tabular absolute max-w-24 -translate-x-1/2 truncate text-2xs text-ink-3",
+            rx.cond(tick.always, "", "max-sm:hidden"),
+        ),
         custom_attrs=inline_style(left=tick.at),
     )
 
 
-def _trace(trace: rx.Var[Trace]) -> rx.Component:
+def _trace(trace: Annotated[Any, Trace]) -> rx.Component:
     return rx.el.path(
         d=trace.d, custom_attrs={"stroke": trace.stroke, "fill": trace.fill, "strokeWidth": trace.weight}
     )
 
 
-def _band(band: rx.Var[Band]) -> rx.Component:
+def _band(band: Annotated[Any, Band]) -> rx.Component:
     return rx.el.div(
         page_link(to=band.href, aria_label=band.label, tab_index=band.tab_index, class_name="hit"),
         rx.el.div(
@@ -114,15 +126,17 @@ def _band(band: rx.Var[Band]) -> rx.Component:
                 rx.foreach(band.tips, _tip),
                 class_name="rounded-lg border border-line bg-raised px-2.5 py-2 text-xs shadow-pop",
             ),
-            class_name=rx.match(band.align, ("start", "at-start"), ("end", "at-end"), "at-centre").to(str)
-            + " tip w-max max-w-60 pb-2",
+            class_name=classes(
+                "tip w-max max-w-60 pb-2",
+                choose(band.align, ("start", "at-start"), ("end", "at-end"), otherwise="at-centre"),
+            ),
         ),
         class_name="band",
         custom_attrs=inline_style(left=band.left, width=band.width),
     )
 
 
-def _tip(tip: rx.Var[Tip]) -> rx.Component:
+def _tip(tip: Annotated[Any, Tip]) -> rx.Component:
     return page_link(
         _swatch(tip.colour),
         rx.el.span(tip.name, class_name="text-ink-2"),
@@ -133,21 +147,21 @@ def _tip(tip: rx.Var[Tip]) -> rx.Component:
     )
 
 
-def _rows(plot: rx.Var[Plot]) -> rx.Component:
+def _rows(plot: Annotated[Any, Plot]) -> rx.Component:
     return rx.el.div(
         rx.foreach(plot.bands, _row),
-        class_name="flex min-h-44 flex-col justify-around gap-1",
+        class_name="flex min-h-44 flex-col gap-1.5 pt-1",
         data_bands=True,
     )
 
 
-def _row(band: rx.Var[Band]) -> rx.Component:
+def _row(band: Annotated[Any, Band]) -> rx.Component:
     return page_link(
         rx.el.span(band.title, class_name="w-32 shrink-0 truncate text-xs text-ink-2"),
         rx.el.span(
             rx.el.span(
                 class_name="block h-full rounded-sm",
-                custom_attrs=inline_style(width=band.width, background=band.colour, minWidth="2px"),
+                custom_attrs=inline_style(width=band.width, background=band.colour),
             ),
             class_name="h-3.5 flex-1",
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import reflex as rx
 
@@ -59,7 +60,12 @@ def present(card: ConnectorCard, locale: str) -> Connector:
             StreamLine(
                 text_or(locale, f"stream.{stream.stream}", stream.stream),
                 formats.number(locale, stream.rows),
-                text(locale, "trust.errors", count=stream.errors, count_text=formats.number(locale, stream.errors))
+                text(
+                    locale,
+                    "trust.errors",
+                    count=stream.errors,
+                    count_text=formats.number(locale, stream.errors),
+                )
                 if stream.errors
                 else "",
                 f"/records?{stream.records_query}" if stream.records_query else "",
@@ -69,7 +75,10 @@ def present(card: ConnectorCard, locale: str) -> Connector:
         error=error,
         error_iso=card.error_at.isoformat() if card.error_at else "",
         error_count=text(
-            locale, "trust.errors", count=card.error_count, count_text=formats.number(locale, card.error_count)
+            locale,
+            "trust.errors",
+            count=card.error_count,
+            count_text=formats.number(locale, card.error_count),
         ),
         run_id=card.running.run_id if card.running else "",
         progress=progress_words(card.running, locale) if card.running else "",
@@ -88,7 +97,7 @@ def progress_words(progress: RunProgress, locale: str) -> str:
     return words
 
 
-def connector_card(card: rx.Var[Connector], action: rx.Component) -> rx.Component:
+def connector_card(card: Annotated[Any, Connector], action: rx.Component) -> rx.Component:
     """Draw a connector; `action` syncs it."""
     return rx.el.article(
         rx.el.header(
@@ -100,12 +109,12 @@ def connector_card(card: rx.Var[Connector], action: rx.Component) -> rx.Componen
             status_chip(card.chip, "ms-auto"),
             class_name="flex items-start gap-3",
         ),
-        rx.el.dl(
-            _fact(t("jobs.last_success"), rx.cond(card.success_iso != "", relative_time(card.success_iso), t("trust.never"))),
-            _fact(t("jobs.next_run"), rx.cond(card.next_iso != "", relative_time(card.next_iso), "—")),
-            class_name="grid grid-cols-2 gap-3 text-sm",
+        # One room for both: a card must not jump when a sync starts.
+        rx.el.div(
+            rx.cond(card.run_id != "", _running(card), _facts(card)),
+            class_name="flex h-11 flex-col justify-center",
+            role="status",
         ),
-        _running(card),
         rx.el.ul(rx.foreach(card.streams, _stream), class_name="divide-y divide-line border-y border-line"),
         rx.cond(card.error != "", _error(card)),
         rx.el.footer(
@@ -118,37 +127,41 @@ def connector_card(card: rx.Var[Connector], action: rx.Component) -> rx.Componen
     )
 
 
-def _fact(name: rx.Var[str], value: rx.Component | rx.Var) -> rx.Component:
-    return rx.el.div(rx.el.dt(name, class_name="text-xs text-ink-3"), rx.el.dd(value, class_name="text-ink"))
-
-
-def _running(card: rx.Var[Connector]) -> rx.Component:
-    # Its room is kept while nothing runs: a card must not jump when a sync starts.
-    return rx.el.div(
-        rx.cond(
-            card.run_id != "",
-            rx.fragment(
-                rx.el.div(
-                    rx.el.div(class_name="progress-indeterminate size-full"),
-                    class_name="h-1 overflow-hidden rounded-full bg-sunken",
-                ),
-                rx.el.p(card.progress, class_name="tabular mt-1 truncate text-xs text-ink-2", data_progress=True),
-            ),
+def _facts(card: Annotated[Any, Connector]) -> rx.Component:
+    return rx.el.dl(
+        _fact(
+            t("jobs.last_success"),
+            rx.cond(card.success_iso != "", relative_time(card.success_iso), t("trust.never")),
         ),
-        class_name="h-6",
-        role="status",
-        aria_live="polite",
+        _fact(t("jobs.next_run"), rx.cond(card.next_iso != "", relative_time(card.next_iso), "—")),
+        class_name="grid grid-cols-2 gap-3 text-sm",
     )
 
 
-def _stream(stream: rx.Var[StreamLine]) -> rx.Component:
+def _fact(name: rx.Var[str], value: rx.Component | rx.Var[str]) -> rx.Component:
+    return rx.el.div(rx.el.dt(name, class_name="text-xs text-ink-3"), rx.el.dd(value, class_name="text-ink"))
+
+
+def _running(card: Annotated[Any, Connector]) -> rx.Component:
+    return rx.fragment(
+        rx.el.p(card.progress, class_name="tabular mb-1.5 truncate text-xs text-ink-2", data_progress=True),
+        rx.el.div(
+            rx.el.div(class_name="progress-indeterminate size-full"),
+            class_name="h-1 overflow-hidden rounded-full bg-sunken",
+        ),
+    )
+
+
+def _stream(stream: Annotated[Any, StreamLine]) -> rx.Component:
     return rx.el.li(
         rx.el.span(stream.name, class_name="text-ink-2"),
         rx.cond(stream.errors != "", rx.el.span(stream.errors, class_name="text-xs text-warn")),
         rx.cond(
             stream.href != "",
             page_link(
-                stream.rows, to=stream.href, class_name="tabular ms-auto rounded font-medium text-ink hover:underline"
+                stream.rows,
+                to=stream.href,
+                class_name="tabular ms-auto rounded font-medium text-ink hover:underline",
             ),
             rx.el.span(stream.rows, class_name="tabular ms-auto font-medium"),
         ),
@@ -156,11 +169,9 @@ def _stream(stream: rx.Var[StreamLine]) -> rx.Component:
     )
 
 
-def _error(card: rx.Var[Connector]) -> rx.Component:
+def _error(card: Annotated[Any, Connector]) -> rx.Component:
     return rx.el.p(
         icon("triangle-alert", 14, "mt-0.5"),
         rx.el.span(card.error, " ", relative_time(card.error_iso)),
         class_name="flex gap-2 rounded-lg bg-bad-soft px-3 py-2 text-xs text-bad",
     )
-
-

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import reflex as rx
 
-from tools_app.components.elements import CARD, icon, inline_style
+from tools_app.components.elements import CARD, classes, icon, inline_style
 from tools_app.i18n import formats
 from tools_app.i18n.catalogue import text, text_or
 from tools_app.i18n.locale_state import t
@@ -37,9 +38,13 @@ class Coverage:
 def present(view: IndexCoverage, locale: str) -> Coverage:
     """Coverage in the reader's language. The share is unknown while there is nothing to index."""
     share = 100 * view.embedded / view.chunks if view.chunks else None
-    detail = [text(locale, "coverage.pending", count=view.pending, count_text=formats.number(locale, view.pending))]
+    detail = [
+        text(locale, "coverage.pending", count=view.pending, count_text=formats.number(locale, view.pending))
+    ]
     if view.failed:
-        detail.append(text(locale, "coverage.failed", count=view.failed, count_text=formats.number(locale, view.failed)))
+        detail.append(
+            text(locale, "coverage.failed", count=view.failed, count_text=formats.number(locale, view.failed))
+        )
     return Coverage(
         share=formats.percent(locale, share),
         width=f"{share or 0:.1f}%",
@@ -59,14 +64,18 @@ def present_queue(row: QueueRow, locale: str) -> QueueLine:
     """A queue in the reader's language."""
     return QueueLine(
         name=text_or(locale, f"queue.{row.name}", row.name),
-        waiting=text(locale, "queue_waiting", count=row.waiting, count_text=formats.number(locale, row.waiting)),
-        workers=text(locale, "queue_workers", count=row.workers, count_text=formats.number(locale, row.workers)),
+        waiting=text(
+            locale, "queue_waiting", count=row.waiting, count_text=formats.number(locale, row.waiting)
+        ),
+        workers=text(
+            locale, "queue_workers", count=row.workers, count_text=formats.number(locale, row.workers)
+        ),
         idle=row.workers == 0,
     )
 
 
 def coverage_card(
-    coverage: rx.Var[Coverage], queues: rx.Var[list[QueueLine]], online: rx.Var[bool]
+    coverage: Annotated[Any, Coverage], queues: Annotated[Any, list[QueueLine]], online: rx.Var[bool]
 ) -> rx.Component:
     """Draw coverage and queues side by side."""
     return rx.el.div(
@@ -77,7 +86,9 @@ def coverage_card(
                 class_name="flex items-baseline justify-between",
             ),
             rx.el.div(
-                rx.el.div(class_name="h-full rounded-full bg-s1", custom_attrs=inline_style(width=coverage.width)),
+                rx.el.div(
+                    class_name="h-full rounded-full bg-s1", custom_attrs=inline_style(width=coverage.width)
+                ),
                 class_name="h-2 overflow-hidden rounded-full bg-sunken",
             ),
             rx.el.p(coverage.words, class_name="text-sm text-ink-2"),
@@ -106,10 +117,17 @@ def coverage_card(
     )
 
 
-def _queue(line: rx.Var[QueueLine]) -> rx.Component:
+def _queue(line: Annotated[Any, QueueLine]) -> rx.Component:
     return rx.el.li(
         rx.el.span(line.name, class_name="text-ink"),
-        rx.el.span(line.waiting, class_name="ms-auto text-ink-2"),
-        rx.el.span(line.workers, class_name=rx.cond(line.idle, "font-medium text-warn", "text-ink-2") + " w-28 text-end"),
+        rx.el.span(line.waiting, class_name="ms-auto whitespace-nowrap text-ink-2"),
+        rx.el.span(
+            line.workers,
+            class_name=classes(
+                "whitespace-nowrap",
+                "text-end sm:w-28",
+                rx.cond(line.idle, "font-medium text-warn", "text-ink-2"),
+            ),
+        ),
         class_name="tabular flex items-center gap-3 py-1.5 text-sm",
     )

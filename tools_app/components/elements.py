@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import reflex as rx
 from reflex_components_core.el.elements.base import BaseHTML
@@ -15,9 +15,7 @@ BUTTON = (
 PRIMARY = f"{BUTTON} bg-accent text-on-accent hover:brightness-110"
 SECONDARY = f"{BUTTON} border border-line-strong bg-surface text-ink hover:bg-sunken"
 QUIET = f"{BUTTON} text-ink-2 hover:bg-sunken hover:text-ink"
-ICON_BUTTON = (
-    "inline-flex size-9 items-center justify-center rounded-lg text-ink-2 transition-colors hover:bg-sunken hover:text-ink"
-)
+ICON_BUTTON = "inline-flex size-9 items-center justify-center rounded-lg text-ink-2 transition-colors hover:bg-sunken hover:text-ink"
 CARD = "rounded-card border border-line bg-surface shadow-card"
 FIELD = (
     "w-full rounded-lg border border-line-strong bg-surface px-3 text-base text-ink placeholder:text-ink-3 "
@@ -35,6 +33,21 @@ class RelativeTime(BaseHTML):
     datetime: rx.Var[str]
 
 
+def classes(*parts: Any) -> rx.Var[str]:
+    """Class names joined, constant and live ones alike."""
+    return rx.Var.create(" ".join(f"{part}" for part in parts))
+
+
+def address(*parts: Any) -> rx.Var[str]:
+    """A link's address joined from constant and live parts."""
+    return rx.Var.create("".join(f"{part}" for part in parts))
+
+
+def choose(value: Any, *cases: tuple[str, str], otherwise: str) -> rx.Var[str]:
+    """The text of the first case whose name `value` has."""
+    return cast("rx.Var[str]", rx.match(value, *cases, otherwise))
+
+
 def relative_time(iso: rx.Var[str] | str, class_name: str = "") -> rx.Component:
     """The time since an instant given as ISO text; nothing for an empty text."""
     return RelativeTime.create(datetime=iso, class_name=f"tabular {class_name}")
@@ -42,7 +55,13 @@ def relative_time(iso: rx.Var[str] | str, class_name: str = "") -> rx.Component:
 
 def icon(name: str, size: int = 16, class_name: rx.Var[str] | str = "") -> rx.Component:
     """A decorative icon; what it means must be said in words beside it."""
-    return rx.icon(name, size=size, class_name=rx.Var.create("shrink-0 ") + class_name, aria_hidden="true", stroke_width=1.75)
+    return rx.icon(
+        name,
+        size=size,
+        class_name=classes("shrink-0", class_name),
+        aria_hidden="true",
+        stroke_width=1.75,
+    )
 
 
 def page_link(*children: Any, to: rx.Var[str] | str, **props: Any) -> rx.Component:
@@ -63,5 +82,6 @@ def inline_style(**declarations: Any) -> dict[str, Any]:
 def count_badge(value: rx.Var[str] | str, class_name: str = "") -> rx.Component:
     """A small figure beside a label."""
     return rx.el.span(
-        value, class_name=f"tabular rounded-full bg-sunken px-1.5 text-2xs font-medium text-ink-2 {class_name}"
+        value,
+        class_name=f"tabular rounded-full bg-sunken px-1.5 text-2xs font-medium text-ink-2 {class_name}",
     )

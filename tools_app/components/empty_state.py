@@ -8,12 +8,17 @@ from tools_app.components.elements import icon
 
 
 def empty_state(
-    icon_name: str, title: rx.Var[str], reason: rx.Var[str], steps: list[rx.Var[str]], action: rx.Component | None = None
+    icon_name: str,
+    title: rx.Var[str],
+    reason: rx.Var[str],
+    steps: list[rx.Var[str]],
+    action: rx.Component | None = None,
 ) -> rx.Component:
     """Draw an empty section."""
     return rx.el.div(
         rx.el.div(
-            icon(icon_name, 20), class_name="flex size-11 items-center justify-center rounded-full bg-sunken text-ink-2"
+            icon(icon_name, 20),
+            class_name="flex size-11 items-center justify-center rounded-full bg-sunken text-ink-2",
         ),
         rx.el.h2(title, class_name="text-lg font-semibold text-ink"),
         rx.el.p(reason, class_name="max-w-md text-base text-ink-2"),

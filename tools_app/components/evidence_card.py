@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import reflex as rx
 
@@ -83,7 +84,7 @@ def _around(snippet: str, quote: str) -> tuple[str, str, str]:
     return snippet[:at], quote, snippet[at + len(quote) :]
 
 
-def evidence_card(card: rx.Var[Evidence]) -> rx.Component:
+def evidence_card(card: Annotated[Any, Evidence]) -> rx.Component:
     """Draw a card. It can be jumped to and takes the focus then."""
     return rx.el.article(
         rx.el.header(
@@ -95,13 +96,16 @@ def evidence_card(card: rx.Var[Evidence]) -> rx.Component:
                 ),
             ),
             rx.el.span(
-                _kind_icon(card.source_type), card.kind, class_name="flex items-center gap-1.5 font-medium text-ink-2"
+                _kind_icon(card.source_type),
+                card.kind,
+                class_name="flex items-center gap-1.5 font-medium text-ink-2",
             ),
             rx.el.span(card.project, class_name="truncate text-ink-3"),
             rx.el.span(
                 rx.el.span(
                     rx.el.span(
-                        class_name="block h-full rounded-full bg-s1", custom_attrs=inline_style(width=card.width)
+                        class_name="block h-full rounded-full bg-s1",
+                        custom_attrs=inline_style(width=card.width),
                     ),
                     class_name="h-1 w-12 overflow-hidden rounded-full bg-sunken",
                     aria_hidden="true",
@@ -115,7 +119,10 @@ def evidence_card(card: rx.Var[Evidence]) -> rx.Component:
         rx.el.h3(card.title, class_name="mt-2 text-sm font-semibold text-ink"),
         rx.el.p(
             card.before,
-            rx.cond(card.quote != "", rx.el.mark(card.quote, class_name="rounded-sm bg-accent-soft px-0.5 text-ink")),
+            rx.cond(
+                card.quote != "",
+                rx.el.mark(card.quote, class_name="rounded-sm bg-accent-soft px-0.5 text-ink"),
+            ),
             card.after,
             class_name="mt-1 line-clamp-6 text-sm whitespace-pre-line text-ink-2 [overflow-wrap:anywhere]",
         ),
@@ -144,7 +151,7 @@ def evidence_card(card: rx.Var[Evidence]) -> rx.Component:
     )
 
 
-def _kind_icon(source_type: rx.Var[str]) -> rx.Component:
+def _kind_icon(source_type: rx.Var[str]) -> Any:
     return rx.match(
         source_type,
         ("message", icon("message-square", 13)),

@@ -13,14 +13,14 @@ Values = Sequence[float | None]
 
 
 def nice_ceiling(highest: float, *, whole: bool = False) -> float:
-    """The smallest of 1, 2, 2.5, 4, 5, 10 times a power of ten that is not below `highest` (at least 1).
+    """The smallest of 1, 2, 3, 4, 5, 6, 8, 10 times a power of ten that is not below `highest`: its half is round too.
 
     `whole` asks for a ceiling whose half is a whole number: counts have no halves.
     """
     if highest <= 0:
         return 2.0 if whole else 1.0
     power = 10.0 ** math.floor(math.log10(highest))
-    for step in (1, 2, 2.5, 4, 5, 6, 8, 10):
+    for step in (1, 2, 3, 4, 5, 6, 8, 10):
         candidate = step * power
         if candidate >= highest * 0.999999 and not (whole and candidate % 2):
             return candidate

@@ -6,14 +6,19 @@ Every link keeps the project of the page (decision: the project is in the URL), 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import reflex as rx
 
-from tools_app.components.elements import ICON_BUTTON, icon, page_link
+from tools_app.components.elements import ICON_BUTTON, address, classes, icon, page_link
 from tools_app.i18n.locale_state import t
 
 # Name, route, icon. The name is the text key, the shortcut's target and the test's handle.
-SECTIONS = (("dashboard", "/", "layout-dashboard"), ("search", "/search", "search"), ("jobs", "/jobs", "refresh-cw"))
+SECTIONS = (
+    ("dashboard", "/", "layout-dashboard"),
+    ("search", "/search", "search"),
+    ("jobs", "/jobs", "refresh-cw"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,9 @@ def _rail_link(name: str, route: str, icon_name: str, current: str, project: rx.
     )
 
 
-def sidebar(route: str, project: rx.Var[str], projects: rx.Var[list[ProjectEntry]], user: rx.Var[str]) -> rx.Component:
+def sidebar(
+    route: str, project: rx.Var[str], projects: Annotated[Any, list[ProjectEntry]], user: rx.Var[str]
+) -> rx.Component:
     """The project sidebar (desktop)."""
     return rx.el.aside(
         rx.el.div(
@@ -95,13 +102,15 @@ def sidebar(route: str, project: rx.Var[str], projects: rx.Var[list[ProjectEntry
     )
 
 
-def _project_link(entry: rx.Var[ProjectEntry], route: str, project: rx.Var[str]) -> rx.Component:
+def _project_link(entry: Annotated[Any, ProjectEntry], route: str, project: rx.Var[str]) -> rx.Component:
     here = entry.slug == project
     return page_link(
         rx.el.span(
             rx.cond(entry.slug == "all", icon("layers", 14), rx.el.span(entry.initial)),
-            class_name=rx.cond(here, "bg-accent text-on-accent", "bg-sunken text-ink-2")
-            + " flex size-6 shrink-0 items-center justify-center rounded-md text-2xs font-semibold",
+            class_name=classes(
+                "flex size-6 shrink-0 items-center justify-center rounded-md text-2xs font-semibold",
+                rx.cond(here, "bg-accent text-on-accent", "bg-sunken text-ink-2"),
+            ),
             aria_hidden="true",
         ),
         rx.el.span(
@@ -112,9 +121,15 @@ def _project_link(entry: rx.Var[ProjectEntry], route: str, project: rx.Var[str])
             ),
             class_name="truncate",
         ),
-        to=route + "?project=" + entry.slug,
-        class_name=rx.cond(here, "bg-accent-soft text-accent-ink font-medium", "text-ink-2 hover:bg-sunken hover:text-ink")
-        + " flex items-center gap-2.5 rounded-lg px-2.5 py-1.5 text-sm transition-colors",
+        to=address(route, "?project=", entry.slug),
+        class_name=classes(
+            "flex items-center gap-2.5 rounded-lg px-2.5 py-1.5 text-sm transition-colors",
+            rx.cond(
+                here,
+                "bg-accent-soft text-accent-ink font-medium",
+                "text-ink-2 hover:bg-sunken hover:text-ink",
+            ),
+        ),
         aria_current=rx.cond(here, "true", "false"),
         data_project=entry.slug,
     )
@@ -147,7 +162,9 @@ def tab_bar(current: str, project: rx.Var[str]) -> rx.Component:
     )
 
 
-def project_sheet(route: str, project: rx.Var[str], projects: rx.Var[list[ProjectEntry]]) -> rx.Component:
+def project_sheet(
+    route: str, project: rx.Var[str], projects: Annotated[Any, list[ProjectEntry]]
+) -> rx.Component:
     """The project sheet (phone and narrow screens), opened from the tab bar or the header."""
     return rx.el.dialog(
         rx.el.div(
@@ -179,4 +196,4 @@ def project_sheet(route: str, project: rx.Var[str], projects: rx.Var[list[Projec
 
 
 def _href(route: str, project: rx.Var[str]) -> rx.Var[str]:
-    return (rx.Var.create(f"{route}?project=") + project).to(str)
+    return address(route, "?project=", project)

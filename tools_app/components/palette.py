@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 import reflex as rx
 
-from tools_app.components.elements import ICON_BUTTON, icon, page_link
+from tools_app.components.elements import ICON_BUTTON, address, icon, page_link
 from tools_app.components.navigation import SECTIONS, ProjectEntry
 from tools_app.i18n.locale_state import t
 
@@ -25,7 +27,9 @@ _SHORTCUTS = (
 )
 
 
-def command_palette(route: str, project: rx.Var[str], projects: rx.Var[list[ProjectEntry]]) -> rx.Component:
+def command_palette(
+    route: str, project: rx.Var[str], projects: Annotated[Any, list[ProjectEntry]]
+) -> rx.Component:
     """Everything that can be gone to or done, one search away."""
     return rx.el.dialog(
         rx.el.div(
@@ -45,7 +49,7 @@ def command_palette(route: str, project: rx.Var[str], projects: rx.Var[list[Proj
                 page_link(
                     icon(icon_name, 16),
                     t(f"nav.{name}.title"),
-                    to=(rx.Var.create(f"{target}?project=") + project).to(str),
+                    to=address(target, "?project=", project),
                     class_name=_ENTRY,
                     data_entry=True,
                 )
@@ -53,7 +57,12 @@ def command_palette(route: str, project: rx.Var[str], projects: rx.Var[list[Proj
             ],
             rx.foreach(projects, lambda entry: _project_entry(entry, route)),
             rx.el.button(
-                icon("sun-moon", 16), t("palette.theme"), type="button", class_name=_ENTRY, data_entry=True, data_press="theme-toggle"
+                icon("sun-moon", 16),
+                t("palette.theme"),
+                type="button",
+                class_name=_ENTRY,
+                data_entry=True,
+                data_press="theme-toggle",
             ),
             rx.el.button(
                 icon("languages", 16),
@@ -64,13 +73,26 @@ def command_palette(route: str, project: rx.Var[str], projects: rx.Var[list[Proj
                 data_set_locale=t("palette.other_locale"),
             ),
             rx.el.button(
-                icon("keyboard", 16), t("shortcuts.title"), type="button", class_name=_ENTRY, data_entry=True, data_open_dialog="shortcuts"
+                icon("keyboard", 16),
+                t("shortcuts.title"),
+                type="button",
+                class_name=_ENTRY,
+                data_entry=True,
+                data_open_dialog="shortcuts",
             ),
             rx.el.button(
-                icon("log-out", 16), t("nav.logout"), type="button", class_name=_ENTRY, data_entry=True, data_logout=True
+                icon("log-out", 16),
+                t("nav.logout"),
+                type="button",
+                class_name=_ENTRY,
+                data_entry=True,
+                data_logout=True,
             ),
             rx.el.p(
-                t("palette.empty"), class_name="px-3 py-6 text-center text-sm text-ink-2", hidden=True, data_palette_empty=True
+                t("palette.empty"),
+                class_name="px-3 py-6 text-center text-sm text-ink-2",
+                hidden=True,
+                data_palette_empty=True,
             ),
             class_name="max-h-[50vh] overflow-y-auto p-2",
         ),
@@ -83,14 +105,16 @@ def command_palette(route: str, project: rx.Var[str], projects: rx.Var[list[Proj
 _KBD = "rounded border border-line-strong bg-sunken px-1.5 py-0.5 font-mono text-2xs text-ink-2"
 
 
-def _project_entry(entry: rx.Var[ProjectEntry], route: str) -> rx.Component:
+def _project_entry(entry: Annotated[Any, ProjectEntry], route: str) -> rx.Component:
     return page_link(
         icon("folder", 16),
         rx.el.span(t("palette.project"), class_name="text-ink-3"),
         rx.cond(
-            entry.slug == "all", t("nav.all_projects"), rx.cond(entry.is_unassigned, t("nav.unassigned"), entry.name)
+            entry.slug == "all",
+            t("nav.all_projects"),
+            rx.cond(entry.is_unassigned, t("nav.unassigned"), entry.name),
         ),
-        to=route + "?project=" + entry.slug,
+        to=address(route, "?project=", entry.slug),
         class_name=_ENTRY,
         data_entry=True,
     )
@@ -102,7 +126,11 @@ def shortcuts_dialog() -> rx.Component:
         rx.el.div(
             rx.el.h2(t("shortcuts.title"), class_name="text-lg font-semibold"),
             rx.el.button(
-                icon("x", 18), type="button", class_name=ICON_BUTTON, aria_label=t("nav.close"), data_close=True
+                icon("x", 18),
+                type="button",
+                class_name=ICON_BUTTON,
+                aria_label=t("nav.close"),
+                data_close=True,
             ),
             class_name="mb-3 flex items-center justify-between",
         ),

@@ -15,6 +15,8 @@ from tools_app.services.views import ChartView, SeriesView
 
 _COLOURS = tuple(f"var(--s{number})" for number in range(1, 7))
 _X_LABELS = 7
+# Width of a character of an axis label.
+_CHAR_REM = 0.42
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,11 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """An axis label at a CSS percentage."""
+    """An axis label at a CSS percentage; without `always` it gives way on a narrow screen."""
 
     label: str
     at: str
+    always: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class LegendEntry:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A chart ready to be drawn. `rows` is set for horizontal bars, the other marks for charts over x."""
+    """A chart ready to be drawn: bars in rows (`is_rows`) or marks over x. `gutter` is the room of the y labels."""
 
     key: str
     title: str
@@ -88,6 +91,7 @@ class Plot:
     y_ticks: tuple[Tick, ...] = ()
     x_ticks: tuple[Tick, ...] = ()
     legend: tuple[LegendEntry, ...] = ()
+    gutter: str = "0"
 
 
 def present(view: ChartView, locale: str) -> Plot:
@@ -101,16 +105,21 @@ def present(view: ChartView, locale: str) -> Plot:
         return Plot(view.key, title, note, False, "", True, bands=_rows(view, locale))
     ceiling = _ceiling(view)
     names = [_series_name(view, each, locale) for each in view.series]
-    legend = tuple(LegendEntry(name, _colour(index)) for index, name in enumerate(names)) if len(names) > 1 else ()
+    legend = (
+        tuple(LegendEntry(name, _colour(index)) for index, name in enumerate(names)) if len(names) > 1 else ()
+    )
+    y_ticks = tuple(
+        Tick(_quantity(view, locale, ceiling * share) if share else "0", f"{100 - 100 * share:g}%")
+        for share in (0, 0.5, 1)
+    )
     return Plot(
         *(view.key, title, note, False, "", False),
         bands=_bands(view, locale, names),
         traces=_traces(view, ceiling),
-        y_ticks=tuple(
-            Tick(_quantity(view, locale, ceiling * share), f"{100 - 100 * share:g}%") for share in (0, 0.5, 1)
-        ),
+        y_ticks=y_ticks,
         x_ticks=_x_ticks(view, locale),
         legend=legend,
+        gutter=f"{max(len(tick.label) for tick in y_ticks) * _CHAR_REM + 0.75:.2f}rem",
     )
 
 
@@ -167,7 +176,9 @@ def _bands(view: ChartView, locale: str, names: list[str]) -> tuple[Band, ...]:
                 width=f"{100 / count:.3f}%",
                 title=title,
                 label=f"{title}: " + ", ".join(f"{tip.name} {tip.value}" for tip in tips),
-                href=next((tip.href for tip, point in zip(tips, column, strict=True) if point.value), tips[0].href),
+                href=next(
+                    (tip.href for tip, point in zip(tips, column, strict=True) if point.value), tips[0].href
+                ),
                 tips=tips,
                 align=_align(index, count),
                 tab_index=0 if index == 0 else -1,
@@ -196,7 +207,9 @@ def _rows(view: ChartView, locale: str) -> tuple[Band, ...]:
             title=point.x,
             label=f"{point.x}: {name} {_quantity(view, locale, point.value)}",
             href=_href(point.records_query),
-            tips=(Tip(name, _quantity(view, locale, point.value), _colour(0), _href(point.records_query), -1),),
+            tips=(
+                Tip(name, _quantity(view, locale, point.value), _colour(0), _href(point.records_query), -1),
+            ),
             align="centre",
             tab_index=0 if index == 0 else -1,
             value=_quantity(view, locale, point.value),
@@ -210,10 +223,19 @@ def _x_ticks(view: ChartView, locale: str) -> tuple[Tick, ...]:
     points = view.series[0].points
     every = geometry.label_every(len(points), _X_LABELS) if view.x_kind != "category" else 1
     return tuple(
-        Tick(_x_label(view, locale, point.x), f"{geometry.centre_of(index, len(points))}%")
+        Tick(
+            _x_label(view, locale, point.x),
+            f"{geometry.centre_of(index, len(points))}%",
+            always=_fits(view, index, every),
+        )
         for index, point in enumerate(points)
         if index % every == 0
     )
+
+
+def _fits(view: ChartView, index: int, every: int) -> bool:
+    # A phone has room for half of the dates; categories are few.
+    return view.x_kind == "category" or (index // every) % 2 == 0
 
 
 def _x_label(view: ChartView, locale: str, x: str) -> str:
@@ -224,7 +246,7 @@ def _x_label(view: ChartView, locale: str, x: str) -> str:
 
 def _x_title(view: ChartView, locale: str, x: str) -> str:
     if view.x_kind == "category":
-        return text_or(locale, f"chart.{view.key}.x_title", "{label}", label=_x_label(view, locale, x)).replace(
-            "{label}", _x_label(view, locale, x)
-        )
+        return text_or(
+            locale, f"chart.{view.key}.x_title", "{label}", label=_x_label(view, locale, x)
+        ).replace("{label}", _x_label(view, locale, x))
     return text(locale, f"chart.x.{view.x_kind}", day=formats.full_day(locale, date.fromisoformat(x)))

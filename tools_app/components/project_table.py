@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import reflex as rx
 
-from tools_app.components.elements import CARD, page_link, relative_time
+from tools_app.components.elements import CARD, classes, page_link, relative_time
 from tools_app.i18n import formats
 from tools_app.i18n.catalogue import text
 from tools_app.i18n.locale_state import t
@@ -58,7 +59,7 @@ def _cell(name: str, figure: Figure, locale: str) -> Cell:
     )
 
 
-def project_table(lines: rx.Var[list[ProjectLine]]) -> rx.Component:
+def project_table(lines: Annotated[Any, list[ProjectLine]]) -> rx.Component:
     """Draw the table; on a phone each project becomes a block of labelled figures."""
     head = "px-3 py-2 text-end text-xs font-medium text-ink-3 whitespace-nowrap"
     return rx.el.section(
@@ -84,14 +85,16 @@ def project_table(lines: rx.Var[list[ProjectLine]]) -> rx.Component:
     )
 
 
-def _line(line: rx.Var[ProjectLine]) -> rx.Component:
+def _line(line: Annotated[Any, ProjectLine]) -> rx.Component:
     return rx.el.tr(
         rx.el.th(
             page_link(line.name, to=line.href, class_name="rounded hover:text-accent-ink hover:underline"),
             scope="row",
             class_name="max-w-48 truncate py-2.5 ps-4 pe-3 text-start font-medium text-ink",
         ),
-        rx.foreach(line.cells, lambda cell: rx.el.td(_figure(cell), class_name="tabular px-3 py-2.5 text-end")),
+        rx.foreach(
+            line.cells, lambda cell: rx.el.td(_figure(cell), class_name="tabular px-3 py-2.5 text-end")
+        ),
         rx.el.td(
             rx.cond(line.active_iso != "", relative_time(line.active_iso), "—"),
             class_name="px-3 py-2.5 pe-4 text-end text-xs text-ink-3 whitespace-nowrap",
@@ -101,20 +104,22 @@ def _line(line: rx.Var[ProjectLine]) -> rx.Component:
     )
 
 
-def _figure(cell: rx.Var[Cell]) -> rx.Component:
+def _figure(cell: Annotated[Any, Cell]) -> rx.Component:
     return rx.cond(
         cell.href != "",
         page_link(
             cell.text,
             to=cell.href,
-            class_name=rx.cond(cell.attention, "font-semibold text-ink", "text-ink-2")
-            + " rounded whitespace-nowrap hover:text-accent-ink hover:underline",
+            class_name=classes(
+                "rounded whitespace-nowrap hover:text-accent-ink hover:underline",
+                rx.cond(cell.attention, "font-semibold text-ink", "text-ink-2"),
+            ),
         ),
         rx.el.span(cell.text, class_name="text-ink-3"),
     )
 
 
-def _block(line: rx.Var[ProjectLine]) -> rx.Component:
+def _block(line: Annotated[Any, ProjectLine]) -> rx.Component:
     return rx.el.li(
         rx.el.div(
             page_link(line.name, to=line.href, class_name="font-medium text-ink"),

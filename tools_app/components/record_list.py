@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import reflex as rx
 
@@ -28,7 +29,7 @@ class RecordLine:
     open_label: str
 
 
-def present(row: RecordRow, locale: str, *, with_project: bool) -> RecordLine:
+def present(row: RecordRow, locale: str, set_code: str, *, with_project: bool) -> RecordLine:
     """A line in the reader's language; the project is named where the list spans several."""
     facts = [row.author, row.status, row.project_name if with_project else ""]
     if row.due_on is not None:
@@ -40,27 +41,30 @@ def present(row: RecordRow, locale: str, *, with_project: bool) -> RecordLine:
         title=row.title,
         snippet=row.snippet,
         facts=" · ".join(fact for fact in facts if fact),
-        value=_value(row, locale),
+        value=_value(row, locale, set_code),
         occurred_iso=row.occurred_at.isoformat() if row.occurred_at else "",
         url=row.url,
         open_label=text(locale, "evidence.open", vendor=text_or(locale, f"connector.{vendor}", vendor)),
     )
 
 
-def _value(row: RecordRow, locale: str) -> str:
+def _value(row: RecordRow, locale: str, set_code: str) -> str:
     if row.amount is not None:
         return formats.money(locale, row.amount, row.currency, compact=False)
-    return formats.quantity(locale, row.value, row.unit) if row.value is not None else ""
+    if row.value is None:
+        return ""
+    words = formats.quantity(locale, row.value, row.unit)
+    return text_or(locale, f"records.{set_code}.value", words, value=words)
 
 
-def record_list(lines: rx.Var[list[RecordLine]]) -> rx.Component:
+def record_list(lines: Annotated[Any, list[RecordLine]]) -> rx.Component:
     """Draw the list."""
     return rx.el.ul(rx.foreach(lines, _line), class_name="divide-y divide-line")
 
 
-def _line(line: rx.Var[RecordLine]) -> rx.Component:
+def _line(line: Annotated[Any, RecordLine]) -> rx.Component:
     return rx.el.li(
-        rx.el.span(line.kind, class_name="w-24 shrink-0 pt-0.5 text-xs text-ink-3"),
+        rx.el.span(line.kind, class_name="shrink-0 pt-0.5 text-xs text-ink-3 sm:w-24"),
         rx.el.div(
             rx.cond(
                 line.url != "",
@@ -77,12 +81,14 @@ def _line(line: rx.Var[RecordLine]) -> rx.Component:
                 rx.el.p(line.snippet, class_name="line-clamp-2 text-sm text-ink-2 [overflow-wrap:anywhere]"),
             ),
             rx.el.p(line.facts, class_name="text-xs text-ink-3"),
-            class_name="min-w-0 flex-1 basis-64 space-y-0.5",
+            class_name="min-w-0 flex-1 space-y-0.5 max-sm:order-last max-sm:basis-full",
         ),
         rx.el.div(
-            rx.cond(line.value != "", rx.el.span(line.value, class_name="tabular text-sm font-medium text-ink")),
+            rx.cond(
+                line.value != "", rx.el.span(line.value, class_name="tabular text-sm font-medium text-ink")
+            ),
             rx.cond(line.occurred_iso != "", relative_time(line.occurred_iso, "text-xs text-ink-3")),
-            class_name="flex shrink-0 flex-col items-end gap-0.5 whitespace-nowrap",
+            class_name="flex shrink-0 items-baseline gap-x-2 gap-y-0.5 whitespace-nowrap max-sm:ms-auto sm:flex-col sm:items-end",
         ),
         rx.cond(
             line.url != "",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import reflex as rx
 
-from tools_app.components.elements import CARD, relative_time
+from tools_app.components.elements import CARD, classes, relative_time
 from tools_app.components.status_chip import Chip, status_chip
 from tools_app.components.status_chip import present as present_chip
 from tools_app.i18n import formats
@@ -46,12 +47,17 @@ def present(row: RunRow, locale: str) -> RunLine:
 
 
 def _counts(row: RunRow, locale: str) -> str:
-    parts = [("written", row.written), ("unchanged", row.unchanged), ("deleted", row.deleted), ("failed", row.failed)]
-    shown = [text(locale, f"run.{name}", value=formats.number(locale, count)) for name, count in parts if count]
+    names = ("written", "embedded", "unchanged", "deleted", "failed")
+    parts = [(name, int(getattr(row, name))) for name in names]
+    shown = [
+        text(locale, f"run.{name}", value=formats.number(locale, count)) for name, count in parts if count
+    ]
+    if row.status in {"queued", "running"}:
+        return " · ".join(shown)
     return " · ".join(shown) or text(locale, "run.nothing")
 
 
-def run_list(lines: rx.Var[list[RunLine]]) -> rx.Component:
+def run_list(lines: Annotated[Any, list[RunLine]]) -> rx.Component:
     """Draw the runs, newest first."""
     return rx.el.section(
         rx.el.h2(t("jobs.runs"), class_name="px-4 pt-4 pb-2 text-sm font-semibold"),
@@ -65,24 +71,27 @@ def run_list(lines: rx.Var[list[RunLine]]) -> rx.Component:
     )
 
 
-def _line(line: rx.Var[RunLine]) -> rx.Component:
+def _line(line: Annotated[Any, RunLine]) -> rx.Component:
     return rx.el.li(
         rx.el.div(
             rx.el.span(line.name, class_name="font-medium text-ink"),
             rx.cond(line.subject != "", rx.el.span(line.subject, class_name="text-ink-2")),
-            class_name="flex min-w-0 flex-1 basis-52 items-baseline gap-2 truncate",
+            class_name="flex min-w-0 flex-1 items-baseline gap-2 truncate sm:basis-52",
         ),
-        rx.el.div(status_chip(line.chip), class_name="w-32"),
+        rx.el.div(status_chip(line.chip), class_name="sm:w-32"),
         rx.el.span(
             rx.cond(line.error != "", line.error, line.counts),
-            class_name=rx.cond(line.error != "", "text-bad", "text-ink-2") + " tabular min-w-0 flex-1 basis-56 text-xs",
+            class_name=classes(
+                "tabular min-w-0 flex-1 text-xs max-sm:basis-full sm:basis-56",
+                rx.cond(line.error != "", "text-bad", "text-ink-2"),
+            ),
         ),
-        rx.el.span(line.asked_by, class_name="w-24 truncate text-xs text-ink-3"),
-        rx.el.span(line.duration, class_name="tabular w-16 text-end text-xs text-ink-2"),
+        rx.el.span(line.asked_by, class_name="truncate text-xs text-ink-3 sm:w-24"),
+        rx.el.span(line.duration, class_name="tabular text-xs text-ink-2 max-sm:ms-auto sm:w-16 sm:text-end"),
         rx.cond(
             line.started_iso != "",
-            relative_time(line.started_iso, "w-24 text-end text-xs text-ink-3"),
-            rx.el.span("—", class_name="w-24 text-end text-xs text-ink-3"),
+            relative_time(line.started_iso, "text-end text-xs text-ink-3 sm:w-24"),
+            rx.el.span("—", class_name="text-end text-xs text-ink-3 sm:w-24"),
         ),
         class_name="flex flex-wrap items-center gap-x-3 gap-y-1 px-4 py-2.5 text-sm",
         data_run=line.id,

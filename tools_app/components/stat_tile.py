@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import reflex as rx
 
-from tools_app.components.elements import CARD, icon, page_link
+from tools_app.components.elements import CARD, choose, classes, icon, page_link
 from tools_app.components.geometry import spark_path
 from tools_app.i18n import formats
 from tools_app.i18n.catalogue import text, text_or
@@ -33,7 +34,11 @@ def present(view: TileView, locale: str, project: str) -> Tile:
     figure = view.figure
     known = figure.value is not None
     change, tone = _change(view, locale)
-    href = f"/records?{figure.records_query}" if figure.records_query else f"{view.page or '/'}?project={project}"
+    href = (
+        f"/records?{figure.records_query}"
+        if figure.records_query
+        else f"{view.page or '/'}?project={project}"
+    )
     return Tile(
         key=view.key,
         title=text_or(locale, f"tile.{view.key}.title", view.key),
@@ -61,7 +66,7 @@ def _change(view: TileView, locale: str) -> tuple[str, str]:
     return words, "good" if (moved > 0) == (view.better == "up") else "bad"
 
 
-def stat_tile(tile: rx.Var[Tile]) -> rx.Component:
+def stat_tile(tile: Annotated[Any, Tile]) -> rx.Component:
     """Draw a tile; the whole of it is the link."""
     return page_link(
         rx.el.span(
@@ -81,7 +86,10 @@ def stat_tile(tile: rx.Var[Tile]) -> rx.Component:
             rx.cond(
                 tile.spark != "",
                 rx.el.svg(
-                    rx.el.path(d=tile.spark, custom_attrs={"fill": "none", "stroke": "var(--s1)", "strokeWidth": "1.5"}),
+                    rx.el.path(
+                        d=tile.spark,
+                        custom_attrs={"fill": "none", "stroke": "var(--s1)", "strokeWidth": "1.5"},
+                    ),
                     view_box="0 0 100 24",
                     preserve_aspect_ratio="none",
                     class_name="h-6 w-20 max-w-[40%]",
@@ -95,17 +103,17 @@ def stat_tile(tile: rx.Var[Tile]) -> rx.Component:
                 tile.change != "",
                 rx.el.span(
                     tile.change,
-                    class_name=rx.match(
-                        tile.tone, ("good", "text-ok"), ("bad", "text-bad"), "text-ink-3"
-                    ).to(str)
-                    + " tabular font-medium",
+                    class_name=classes(
+                        "tabular font-medium",
+                        choose(tile.tone, ("good", "text-ok"), ("bad", "text-bad"), otherwise="text-ink-3"),
+                    ),
                 ),
             ),
             rx.el.span(tile.note),
             class_name="flex flex-wrap gap-x-1.5 text-xs text-ink-3",
         ),
         to=tile.href,
-        class_name=f"{CARD} group flex min-w-0 flex-col gap-1.5 p-4 transition-colors hover:border-line-strong",
+        class_name=f"{CARD} group flex min-w-0 flex-col gap-1.5 p-4 transition-colors hover:border-line-strong max-md:last:odd:col-span-2",
         data_tile=tile.key,
     )
 

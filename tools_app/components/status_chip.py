@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import reflex as rx
 
+from tools_app.components.elements import choose, classes
 from tools_app.i18n.catalogue import text_or
 
 # Status code → tone. Codes of connectors, runs and records share one vocabulary of tones.
@@ -37,18 +39,21 @@ def present(code: str, locale: str) -> Chip:
     return Chip(text_or(locale, f"status.{code}", code), _TONES.get(code, "neutral"))
 
 
-def status_chip(chip: rx.Var[Chip], class_name: str = "") -> rx.Component:
+def status_chip(chip: Annotated[Any, Chip], class_name: str = "") -> rx.Component:
     """Draw a chip."""
     return rx.el.span(
         rx.el.span(class_name="size-1.5 rounded-full bg-current", aria_hidden="true"),
         chip.label,
-        class_name=rx.match(
-            chip.tone,
-            ("ok", "bg-ok-soft text-ok "),
-            ("info", "bg-info-soft text-info "),
-            ("warn", "bg-warn-soft text-warn "),
-            ("bad", "bg-bad-soft text-bad "),
-            "bg-sunken text-ink-2 ",
-        ).to(str)
-        + f"inline-flex items-center gap-1.5 rounded-full px-2 py-0.5 text-xs font-medium whitespace-nowrap {class_name}",
+        class_name=classes(
+            "inline-flex items-center gap-1.5 rounded-full px-2 py-0.5 text-xs font-medium whitespace-nowrap",
+            choose(
+                chip.tone,
+                ("ok", "bg-ok-soft text-ok"),
+                ("info", "bg-info-soft text-info"),
+                ("warn", "bg-warn-soft text-warn"),
+                ("bad", "bg-bad-soft text-bad"),
+                otherwise="bg-sunken text-ink-2",
+            ),
+            class_name,
+        ),
     )

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any
 
 import reflex as rx
 
 from tools_app.components.elements import icon
 
+# How long a toast is shown; `assets/theme.css` fades it out at this age.
+SHOWN = timedelta(seconds=6)
+
 
 @dataclass(frozen=True, slots=True)
 class Toast:
-    """A message; `tone` is ok, info or bad, `id` tells repeated messages apart."""
+    """A message; `tone` is ok, info or bad, `id` tells repeated messages apart, `until` is when it is over."""
 
     id: str
     message: str
-    tone: str = "info"
+    tone: str
+    until: datetime
 
 
-def toaster(toasts: rx.Var[list[Toast]]) -> rx.Component:
+def toaster(toasts: Annotated[Any, list[Toast]]) -> rx.Component:
     """The live region that shows toasts; each fades by itself after six seconds (`assets/theme.css`)."""
     return rx.el.div(
         rx.foreach(toasts, _toast),
@@ -28,7 +34,7 @@ def toaster(toasts: rx.Var[list[Toast]]) -> rx.Component:
     )
 
 
-def _toast(toast: rx.Var[Toast]) -> rx.Component:
+def _toast(toast: Annotated[Any, Toast]) -> rx.Component:
     return rx.el.div(
         rx.match(
             toast.tone,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import reflex as rx
 
-from tools_app.components.elements import icon, page_link, relative_time
+from tools_app.components.elements import choose, classes, icon, page_link, relative_time
 from tools_app.components.status_chip import Chip
 from tools_app.components.status_chip import present as present_chip
 from tools_app.i18n import formats
@@ -49,16 +50,21 @@ def present(view: TrustView, locale: str, project: str) -> Trust:
             )
             for source in view.sources
         ),
-        completeness=formats.percent(locale, view.completeness_pct) if measured else text(locale, "unit.not_measured"),
+        completeness=formats.percent(locale, view.completeness_pct)
+        if measured
+        else text(locale, "unit.not_measured"),
         errors=text(
-            locale, "trust.errors", count=view.error_count, count_text=formats.number(locale, view.error_count)
+            locale,
+            "trust.errors",
+            count=view.error_count,
+            count_text=formats.number(locale, view.error_count),
         ),
         has_errors=view.error_count > 0,
         href=f"/jobs?project={project}",
     )
 
 
-def trust_bar(trust: rx.Var[Trust]) -> rx.Component:
+def trust_bar(trust: Annotated[Any, Trust]) -> rx.Component:
     """Draw the trust bar; it leads to the connectors."""
     return rx.el.section(
         rx.el.div(
@@ -70,10 +76,16 @@ def trust_bar(trust: rx.Var[Trust]) -> rx.Component:
             ),
             class_name="flex items-center gap-1.5",
         ),
-        rx.el.ul(rx.foreach(trust.sources, _source), class_name="flex flex-wrap items-center gap-x-4 gap-y-1"),
+        rx.el.ul(
+            rx.foreach(trust.sources, _source), class_name="flex flex-wrap items-center gap-x-4 gap-y-1"
+        ),
         rx.el.div(
             icon("scale", 14, "text-ink-3"),
-            rx.el.span(t("trust.completeness"), " ", rx.el.span(trust.completeness, class_name="font-medium text-ink")),
+            rx.el.span(
+                t("trust.completeness"),
+                " ",
+                rx.el.span(trust.completeness, class_name="font-medium text-ink"),
+            ),
             class_name="flex items-center gap-1.5",
         ),
         page_link(
@@ -88,18 +100,20 @@ def trust_bar(trust: rx.Var[Trust]) -> rx.Component:
     )
 
 
-def _source(source: rx.Var[SourceLine]) -> rx.Component:
+def _source(source: Annotated[Any, SourceLine]) -> rx.Component:
     return rx.el.li(
         rx.el.span(
-            class_name=rx.match(
-                source.chip.tone,
-                ("ok", "bg-ok"),
-                ("info", "bg-info"),
-                ("warn", "bg-warn"),
-                ("bad", "bg-bad"),
-                "bg-ink-3",
-            ).to(str)
-            + " size-1.5 rounded-full",
+            class_name=classes(
+                "size-1.5 rounded-full",
+                choose(
+                    source.chip.tone,
+                    ("ok", "bg-ok"),
+                    ("info", "bg-info"),
+                    ("warn", "bg-warn"),
+                    ("bad", "bg-bad"),
+                    otherwise="bg-ink-3",
+                ),
+            ),
             aria_hidden="true",
         ),
         rx.el.span(source.name, class_name="font-medium text-ink"),

@@ -63,9 +63,7 @@ def _flatten(node: Mapping[str, Any], prefix: str, categories: frozenset[str]) -
     flat: list[tuple[str, Entry]] = []
     for name, value in node.items():
         key = f"{prefix}{name}"
-        if isinstance(value, str):
-            flat.append((key, value))
-        elif "other" in value and set(value) <= categories:
+        if isinstance(value, str) or ("other" in value and set(value) <= categories):
             flat.append((key, value))
         else:
             flat.extend(_flatten(value, f"{key}.", categories))

@@ -62,7 +62,9 @@ def seconds(locale: str, value: float | None) -> str:
     if value is None:
         return UNKNOWN
     if value < 120:
-        return text(locale, "unit.seconds", value=number(locale, round(value, 1) if value < 10 else round(value)))
+        return text(
+            locale, "unit.seconds", value=number(locale, round(value, 1) if value < 10 else round(value))
+        )
     return text(locale, "unit.minutes", value=number(locale, round(value / 60)))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import reflex as rx
 
 from models.infra.settings import get_settings
@@ -40,4 +42,4 @@ def t(key: str, /, **params: object) -> rx.Var[str]:
     Parameters must be plain values known when the page is compiled; texts with live values are made in States.
     """
     others = [(locale, text(locale, key, **params)) for locale in LOCALES if locale != DEFAULT_LOCALE]
-    return rx.match(LocaleState.locale, *others, text(DEFAULT_LOCALE, key, **params)).to(str)
+    return cast("rx.Var[str]", rx.match(LocaleState.locale, *others, text(DEFAULT_LOCALE, key, **params)))

@@ -18,7 +18,7 @@ from tools_app.i18n.locale_state import t
 from tools_app.pages.access import open_access
 from tools_app.pages.frame import frame
 from tools_app.pages.shell_state import report
-from tools_app.pages.sync_action import sync_button
+from tools_app.pages.sync_action import SyncState, sync_button
 from tools_app.services import dashboard as service
 from tools_app.services.views import Figure
 
@@ -28,12 +28,12 @@ ROUTE = "/"
 class DashboardState(rx.State):
     """What the dashboard shows, ready to be drawn. Texts and geometry are made here, once per load."""
 
-    ready: bool = False
-    shown_project: str = ""
-    tiles: list[Tile] = []
-    trust: Trust = Trust()
-    lines: list[ProjectLine] = []
-    unconverted: list[tuple[str, str]] = []
+    ready: rx.Field[bool] = rx.field(False)
+    shown_project: rx.Field[str] = rx.field("")
+    tiles: rx.Field[list[Tile]] = rx.field(default_factory=list)
+    trust: rx.Field[Trust] = rx.field(default_factory=Trust)
+    lines: rx.Field[list[ProjectLine]] = rx.field(default_factory=list)
+    unconverted: rx.Field[list[tuple[str, str]]] = rx.field(default_factory=list)
 
     @rx.event
     async def load(self):
@@ -54,9 +54,13 @@ class DashboardState(rx.State):
         self.tiles = [stat_tile.present(each, locale, access.project) for each in view.tiles]
         self.trust = trust_bar.present(view.trust, locale, access.project)
         self.lines = [project_table.present(each, locale) for each in view.projects]
-        self.unconverted = [(_amount(each, locale), f"/records?{each.records_query}") for each in view.unconverted]
+        self.unconverted = [
+            (_amount(each, locale), f"/records?{each.records_query}") for each in view.unconverted
+        ]
         charts = await self.get_state(ChartsState)
         charts.plots = [plots.present(each, locale) for each in view.charts]
+        if all(source.state != "syncing" for source in view.trust.sources):
+            (await self.get_state(SyncState)).running = []
         self.shown_project = access.project
         self.ready = True
 
@@ -64,16 +68,23 @@ class DashboardState(rx.State):
 class ChartsState(rx.State):
     """The charts apart from the rest: another event must not send or draw them again."""
 
-    plots: list[Plot] = []
+    plots: rx.Field[list[Plot]] = rx.field(default_factory=list)
 
 
 def _amount(figure: Figure, locale: str) -> str:
-    return text(locale, "dashboard.unconverted_amount", amount=formats.money(locale, figure.value, figure.currency))
+    return text(
+        locale, "dashboard.unconverted_amount", amount=formats.money(locale, figure.value, figure.currency)
+    )
 
 
 def page() -> rx.Component:
     """The dashboard."""
-    return frame("dashboard", ROUTE, rx.cond(DashboardState.ready, _content(), _skeleton()), action=sync_button(PRIMARY))
+    return frame(
+        "dashboard",
+        ROUTE,
+        rx.cond(DashboardState.ready, _content(), _skeleton()),
+        action=sync_button(PRIMARY),
+    )
 
 
 def _content() -> rx.Component:
@@ -96,7 +107,9 @@ def _content() -> rx.Component:
                 rx.el.span(t("dashboard.unconverted")),
                 rx.foreach(
                     DashboardState.unconverted,
-                    lambda each: page_link(each[0], to=each[1], class_name="font-medium text-ink hover:underline"),
+                    lambda each: page_link(
+                        each[0], to=each[1], class_name="font-medium text-ink hover:underline"
+                    ),
                 ),
                 class_name="flex flex-wrap items-center gap-x-2 gap-y-1 text-xs text-ink-2",
             ),

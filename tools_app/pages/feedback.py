@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import reflex as rx
 
 from models.infra.database import in_db
 from models.infra.errors import AppError
-from tools_app.components.elements import FIELD, QUIET, SECONDARY, icon
+from tools_app.components.elements import FIELD, QUIET, SECONDARY, classes, icon
 from tools_app.i18n.catalogue import text
 from tools_app.i18n.locale_state import t
 from tools_app.pages.access import open_access
@@ -16,14 +16,15 @@ from tools_app.pages.shell_state import ShellState
 from tools_app.services import search as service
 
 _MAX_COMMENT = 2000
+_RATINGS: dict[str, Literal["up", "down"]] = {"up": "up", "down": "down"}
 
 
 class FeedbackState(rx.State):
     """The reader's verdict on the answer that is shown."""
 
-    query_run_id: str = ""
-    rating: str = ""
-    commented: bool = False
+    query_run_id: rx.Field[str] = rx.field("")
+    rating: rx.Field[str] = rx.field("")
+    commented: rx.Field[bool] = rx.field(False)
 
     def start(self, query_run_id: str, rating: str) -> None:
         """Begin anew for another answer."""
@@ -38,17 +39,19 @@ class FeedbackState(rx.State):
     async def comment(self, form: dict[str, Any]):
         """Store the comment to a thumb already given."""
         words = str(form.get("comment", "")).strip()[:_MAX_COMMENT]
-        if not words or self.rating not in {"up", "down"}:
+        if not words or self.rating not in _RATINGS:
             return None
         return await self._store(self.rating, words)
 
     async def _store(self, rating: str, comment: str | None):
         shell = await self.get_state(ShellState)
-        if rating not in {"up", "down"} or not self.query_run_id:
+        if rating not in _RATINGS or not self.query_run_id:
             return None
         try:
             access = await open_access(self)
-            await in_db(service.feedback, access.session, access.scope, self.query_run_id, rating, comment)
+            await in_db(
+                service.feedback, access.session, access.scope, self.query_run_id, _RATINGS[rating], comment
+            )
         except AppError as error:
             return await shell.report(error)
         self.rating, self.commented = rating, comment is not None
@@ -98,7 +101,7 @@ def _thumb(rating: str, icon_name: str) -> rx.Component:
     return rx.el.button(
         icon(icon_name, 15),
         type="button",
-        class_name=rx.cond(chosen, "bg-accent-soft !text-accent-ink ", "") + f"{QUIET} !h-8 !px-2.5",
+        class_name=classes(f"{QUIET} !h-8 !px-2.5", rx.cond(chosen, "bg-accent-soft !text-accent-ink ", "")),
         aria_label=t(f"feedback.{rating}"),
         aria_pressed=rx.cond(chosen, "true", "false"),
         title=t(f"feedback.{rating}"),

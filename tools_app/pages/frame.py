@@ -45,7 +45,9 @@ def frame(name: str, route: str, *content: Any, action: rx.Component | None = No
 def _header(name: str, action: rx.Component | None) -> rx.Component:
     return rx.el.header(
         rx.el.div(
-            rx.el.h1(t(f"nav.{name}.title"), class_name="truncate text-lg font-semibold tracking-tight md:text-xl"),
+            rx.el.h1(
+                t(f"nav.{name}.title"), class_name="truncate text-lg font-semibold tracking-tight md:text-xl"
+            ),
             rx.el.button(
                 rx.el.span(_project_words(), class_name="truncate"),
                 icon("chevrons-up-down", 13, "lg:hidden"),
@@ -59,7 +61,10 @@ def _header(name: str, action: rx.Component | None) -> rx.Component:
         rx.el.button(
             icon("search", 15),
             rx.el.span(t("palette.open"), class_name="text-ink-3"),
-            rx.el.kbd("Ctrl K", class_name="ms-4 rounded border border-line bg-sunken px-1 font-mono text-2xs text-ink-2"),
+            rx.el.kbd(
+                "Ctrl K",
+                class_name="ms-4 rounded border border-line bg-sunken px-1 font-mono text-2xs text-ink-2",
+            ),
             type="button",
             class_name="hidden h-9 items-center gap-2 rounded-lg border border-line bg-surface px-3 text-sm hover:border-line-strong xl:flex",
             data_open_dialog="palette",
@@ -71,7 +76,7 @@ def _header(name: str, action: rx.Component | None) -> rx.Component:
     )
 
 
-def _project_words() -> rx.Component:
+def _project_words() -> rx.Var[str]:
     return rx.cond(
         ShellState.project == "all",
         t("nav.all_projects"),

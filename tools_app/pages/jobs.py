@@ -28,12 +28,12 @@ ROUTE = "/jobs"
 class JobsState(rx.State):
     """What the page shows, ready to be drawn."""
 
-    ready: bool = False
-    connectors: list[Connector] = []
-    runs: list[RunLine] = []
-    coverage: Coverage = Coverage()
-    queues: list[QueueLine] = []
-    queue_online: bool = True
+    ready: rx.Field[bool] = rx.field(False)
+    connectors: rx.Field[list[Connector]] = rx.field(default_factory=list)
+    runs: rx.Field[list[RunLine]] = rx.field(default_factory=list)
+    coverage: rx.Field[Coverage] = rx.field(default_factory=Coverage)
+    queues: rx.Field[list[QueueLine]] = rx.field(default_factory=list)
+    queue_online: rx.Field[bool] = rx.field(True)
 
     @rx.event
     async def load(self):
@@ -64,14 +64,17 @@ class JobsState(rx.State):
             return False
         words = connector_card.progress_words(progress, locale)
         self.connectors = [
-            replace(each, progress=words) if each.run_id == progress.run_id else each for each in self.connectors
+            replace(each, progress=words) if each.run_id == progress.run_id else each
+            for each in self.connectors
         ]
         return True
 
 
 def page() -> rx.Component:
     """Jobs and connectors."""
-    return frame("jobs", ROUTE, rx.cond(JobsState.ready, _content(), _skeleton()), action=sync_button(PRIMARY))
+    return frame(
+        "jobs", ROUTE, rx.cond(JobsState.ready, _content(), _skeleton()), action=sync_button(PRIMARY)
+    )
 
 
 def _content() -> rx.Component:
@@ -82,7 +85,8 @@ def _content() -> rx.Component:
                 rx.foreach(
                     JobsState.connectors,
                     lambda card: connector_card.connector_card(
-                        card, sync_button(SECONDARY, card.connector, label="sync.this")
+                        card,
+                        sync_button(SECONDARY, card.connector, label="sync.this", busy=card.run_id != ""),
                     ),
                 ),
                 class_name="grid gap-4 md:grid-cols-2 xl:grid-cols-3",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import reflex as rx
 
 from tools_app.components.elements import CARD, FIELD, PRIMARY, icon
@@ -55,7 +57,7 @@ def _form() -> rx.Component:
     )
 
 
-def _field(name: str, kind: str, label: str, complete: str) -> rx.Component:
+def _field(name: str, kind: Literal["text", "password"], label: str, complete: str) -> rx.Component:
     return rx.el.div(
         rx.el.label(t(label), html_for=name, class_name="mb-1.5 block text-sm font-medium"),
         rx.el.input(

@@ -7,7 +7,7 @@ import reflex as rx
 from models.infra.database import in_db
 from models.infra.errors import AppError
 from tools_app.components import record_list
-from tools_app.components.elements import CARD, SECONDARY, icon, page_link
+from tools_app.components.elements import CARD, SECONDARY, address, icon, page_link
 from tools_app.components.empty_state import empty_state, lines_skeleton
 from tools_app.components.record_list import RecordLine
 from tools_app.i18n import formats
@@ -26,13 +26,13 @@ ROUTE = "/records"
 class RecordsState(rx.State):
     """The list, page by page, and the figure above it."""
 
-    ready: bool = False
-    title: str = ""
-    narrowed: list[str] = []
-    figure: str = ""
-    total: str = ""
-    lines: list[RecordLine] = []
-    next_cursor: str = ""
+    ready: rx.Field[bool] = rx.field(False)
+    title: rx.Field[str] = rx.field("")
+    narrowed: rx.Field[list[str]] = rx.field(default_factory=list)
+    figure: rx.Field[str] = rx.field("")
+    total: rx.Field[str] = rx.field("")
+    lines: rx.Field[list[RecordLine]] = rx.field(default_factory=list)
+    next_cursor: rx.Field[str] = rx.field("")
 
     @rx.event
     async def load(self):
@@ -62,12 +62,23 @@ class RecordsState(rx.State):
         """Take over a page of records."""
         locale = access.locale
         self.title = text_or(locale, f"records.{view.set_code}.title", view.set_code)
-        self.narrowed = [_narrowed(name, value, locale) for name, value in view.params.items() if name != "connection"]
+        self.narrowed = [
+            _narrowed(name, value, locale) for name, value in view.params.items() if name != "connection"
+        ]
         figure = view.figure
         # A plain count says no more than the number of records beside it.
-        self.figure = "" if figure.unit == "count" else formats.quantity(locale, figure.value, figure.unit, figure.currency)
-        self.total = text(locale, "records.total", count=view.total, count_text=formats.number(locale, view.total))
-        lines = [record_list.present(each, locale, with_project=access.project == ALL) for each in view.items]
+        self.figure = (
+            ""
+            if figure.unit == "count"
+            else formats.quantity(locale, figure.value, figure.unit, figure.currency)
+        )
+        self.total = text(
+            locale, "records.total", count=view.total, count_text=formats.number(locale, view.total)
+        )
+        lines = [
+            record_list.present(each, locale, view.set_code, with_project=access.project == ALL)
+            for each in view.items
+        ]
         self.lines = [*self.lines, *lines]
         self.next_cursor = view.next_cursor or ""
 
@@ -95,14 +106,19 @@ def _content() -> rx.Component:
             page_link(
                 icon("arrow-left", 15),
                 t("records.back"),
-                to=(rx.Var.create("/?project=") + ShellState.project).to(str),
+                to=address("/?project=", ShellState.project),
                 class_name="inline-flex items-center gap-1.5 rounded text-xs text-ink-2 hover:text-ink",
+                data_back=True,
             ),
             rx.el.div(
                 rx.el.h2(RecordsState.title, class_name="text-lg font-semibold"),
                 rx.cond(
                     RecordsState.figure != "",
-                    rx.el.span(RecordsState.figure, class_name="tabular text-lg font-semibold text-ink", data_figure=True),
+                    rx.el.span(
+                        RecordsState.figure,
+                        class_name="tabular text-lg font-semibold text-ink",
+                        data_figure=True,
+                    ),
                 ),
                 class_name="mt-2 flex flex-wrap items-baseline justify-between gap-x-4",
             ),
@@ -124,7 +140,9 @@ def _content() -> rx.Component:
         rx.cond(
             RecordsState.next_cursor != "",
             rx.el.div(
-                rx.el.button(t("records.more"), type="button", class_name=SECONDARY, on_click=RecordsState.more),
+                rx.el.button(
+                    t("records.more"), type="button", class_name=SECONDARY, on_click=RecordsState.more
+                ),
                 class_name="flex justify-center border-t border-line p-3",
             ),
         ),

@@ -28,16 +28,16 @@ _MAX_QUESTION = 4000
 class SearchState(rx.State):
     """The question of the URL and its answer. `form_key` makes the form take over the URL's values."""
 
-    ready: bool = False
-    busy: bool = False
-    question: str = ""
-    sources: list[str] = list(SOURCES)
-    mode: str = "hybrid"
-    form_key: str = ""
-    answer: AnswerText = AnswerText()
-    evidence: list[Evidence] = []
-    suggested: list[tuple[str, str]] = []
-    recent: list[tuple[str, str, str]] = []
+    ready: rx.Field[bool] = rx.field(False)
+    busy: rx.Field[bool] = rx.field(False)
+    question: rx.Field[str] = rx.field("")
+    sources: rx.Field[list[str]] = rx.field(default_factory=lambda: list(SOURCES))
+    mode: rx.Field[str] = rx.field("hybrid")
+    form_key: rx.Field[str] = rx.field("")
+    answer: rx.Field[AnswerText] = rx.field(default_factory=AnswerText)
+    evidence: rx.Field[list[Evidence]] = rx.field(default_factory=list)
+    suggested: rx.Field[list[tuple[str, str]]] = rx.field(default_factory=list)
+    recent: rx.Field[list[tuple[str, str, str]]] = rx.field(default_factory=list)
 
     @rx.event
     async def load(self):
@@ -95,7 +95,9 @@ class SearchState(rx.State):
         recent = await in_db(service.recent, access.scope)
         questions = [text(access.locale, f"suggest.{each.code}", **each.params) for each in suggested]
         self.suggested = [(each, _href(access.project, each)) for each in questions]
-        self.recent = [(each.text, _href(access.project, each.text), each.asked_at.isoformat()) for each in recent]
+        self.recent = [
+            (each.text, _href(access.project, each.text), each.asked_at.isoformat()) for each in recent
+        ]
 
 
 def _href(project: str, question: str) -> str:

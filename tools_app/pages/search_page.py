@@ -24,7 +24,9 @@ def page() -> rx.Component:
             rx.cond(
                 SearchState.busy,
                 _skeleton(),
-                rx.cond(SearchState.answer.query_run_id != "", _result(), rx.cond(SearchState.ready, _around())),
+                rx.cond(
+                    SearchState.answer.query_run_id != "", _result(), rx.cond(SearchState.ready, _around())
+                ),
             ),
             class_name="mx-auto max-w-[56rem] space-y-5",
         ),
@@ -39,10 +41,10 @@ def _form() -> rx.Component:
             name="question",
             default_value=SearchState.question,
             placeholder=t("search.placeholder"),
-            rows=2,
+            rows=1,
             max_length=4000,
             required=True,
-            class_name=f"{FIELD} resize-y border-0 !bg-transparent px-4 pt-3.5 pb-1 text-lg focus:outline-none",
+            class_name=f"{FIELD} min-h-12 resize-none border-0 [field-sizing:content] !bg-transparent px-4 pt-3.5 pb-1 text-lg focus:outline-none",
             data_submit_on_enter=True,
         ),
         rx.el.div(
@@ -163,4 +165,3 @@ def _around() -> rx.Component:
         ),
         class_name="space-y-5",
     )
-

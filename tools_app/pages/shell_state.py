@@ -7,11 +7,12 @@ from urllib.parse import quote
 import reflex as rx
 from reflex.event import EventSpec
 
+from models.infra.clock import utcnow
 from models.infra.errors import AppError, NotFound, Unauthenticated
 from models.infra.ids import new_id
 from models.infra.logging import get_logger
 from tools_app.components.navigation import ProjectEntry
-from tools_app.components.toast import Toast
+from tools_app.components.toast import SHOWN, Toast
 from tools_app.i18n.catalogue import text, text_or
 from tools_app.i18n.locale_state import LocaleState
 from tools_app.pages.access import Access, open_access
@@ -25,15 +26,17 @@ _MAX_TOASTS = 3
 class ShellState(rx.State):
     """What the frame around every page shows."""
 
-    user: str = ""
-    project: str = ALL
-    project_name: str = ""
-    projects: list[ProjectEntry] = []
-    toasts: list[Toast] = []
+    user: rx.Field[str] = rx.field("")
+    project: rx.Field[str] = rx.field(ALL)
+    project_name: rx.Field[str] = rx.field("")
+    projects: rx.Field[list[ProjectEntry]] = rx.field(default_factory=list)
+    toasts: rx.Field[list[Toast]] = rx.field(default_factory=list)
 
     @rx.event
     async def enter(self):
         """First on every page's load: who is here, in which project."""
+        now = utcnow()
+        self.toasts = [each for each in self.toasts if each.until > now]
         try:
             self.show(await open_access(self))
         except AppError as error:
@@ -47,18 +50,23 @@ class ShellState(rx.State):
         option = access.project_option()
         self.project_name = option.name if option and not option.is_unassigned else ""
         self.projects = [ProjectEntry(ALL, "", "")] + [
-            ProjectEntry(each.slug, each.name, each.name[:1].upper(), each.is_unassigned) for each in access.projects
+            ProjectEntry(each.slug, each.name, each.name[:1].upper(), each.is_unassigned)
+            for each in access.projects
         ]
 
     def say(self, message: str, tone: str = "info") -> None:
         """Show a toast."""
-        self.toasts = [*self.toasts, Toast(str(new_id()), message, tone)][-_MAX_TOASTS:]
+        now = utcnow()
+        others = [each for each in self.toasts if each.until > now and each.message != message]
+        self.toasts = [*others, Toast(str(new_id()), message, tone, now + SHOWN)][-_MAX_TOASTS:]
 
     async def report(self, error: AppError) -> EventSpec | None:
         """Say what went wrong: to the login without a session, to all projects for an unknown one, else a toast."""
         if isinstance(error, Unauthenticated):
             here = self.router.url
-            return rx.redirect(f"/login?next={quote(f'{here.path}?{here.query}' if here.query else here.path)}")
+            return rx.redirect(
+                f"/login?next={quote(f'{here.path}?{here.query}' if here.query else here.path)}"
+            )
         locale = (await self.get_state(LocaleState)).locale
         if isinstance(error, NotFound) and self.router.url.query_parameters.get("project", ALL) != ALL:
             self.say(text(locale, "error.unknown_project"), "bad")

@@ -17,8 +17,8 @@ from tools_app.services import connectors
 class SyncState(rx.State):
     """Which syncs run now (by run id), and which were asked for here; push keeps it current (`tools_app.live`)."""
 
-    running: list[str] = []
-    asked: list[str] = []
+    running: rx.Field[list[str]] = rx.field(default_factory=list)
+    asked: rx.Field[list[str]] = rx.field(default_factory=list)
 
     @rx.event
     async def sync_now(self, connector: str):
@@ -40,9 +40,15 @@ class SyncState(rx.State):
         self.asked = [each for each in self.asked if each != run_id]
 
 
-def sync_button(style: str, connector: rx.Var[str] | str = "", *, label: str = "sync.now") -> rx.Component:
-    """The button; it says when a sync runs and can be pressed again: a running sync is joined."""
-    busy = SyncState.running.length() > 0
+def sync_button(
+    style: str,
+    connector: rx.Var[str] | str = "",
+    *,
+    label: str = "sync.now",
+    busy: rx.Var[bool] | None = None,
+) -> rx.Component:
+    """The button; it says when a sync runs (`busy`, else any) and can be pressed again: a running sync is joined."""
+    busy = SyncState.running.length() > 0 if busy is None else busy
     return rx.el.button(
         icon("refresh-cw", 15, rx.cond(busy, "animate-spin", "")),
         rx.el.span(rx.cond(busy, t("sync.running"), t(label)), class_name="hidden sm:inline"),
