@@ -72,7 +72,7 @@ def render(page: Page) -> Response:
         else ""
     )
     return HTMLResponse(
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><link rel="icon" href="data:,"><meta name="viewport" '
         f'content="width=device-width,initial-scale=1"><title>{escape(page.title)}</title><style>{_STYLE}</style>'
         f"</head><body><header><div><small>{escape(page.vendor)} sandbox</small><h1>{escape(page.title)}</h1>"
         f"{chips}{asked}</div></header><main>{f'<dl>{facts}</dl>' if facts else ''}"
