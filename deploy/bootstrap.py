@@ -49,8 +49,7 @@ def ensure(lock_name: str) -> bool:
         "--disable-pip-version-check",
         "--no-input",
         "--require-hashes",
-        "--only-binary",
-        ":all:",
+        "--prefer-binary",
         "--requirement",
         str(lock),
     ]
