@@ -10,6 +10,7 @@ import bcrypt
 import httpx
 import pytest
 import uvicorn
+from fastapi import FastAPI
 
 from models.infra.clock import utcnow
 from models.infra.database import transaction
@@ -42,14 +43,18 @@ def worlds(database: str) -> dict[str, World]:
     return made
 
 
+@pytest.fixture(scope="session")
+def api() -> FastAPI:
+    """The API, made once: it reads settings per request, so every test's own are used."""
+    return create_api()
+
+
 @pytest.fixture
-def base_url(database: str, credentials: Settings) -> Generator[str]:
+def base_url(api: FastAPI, database: str, credentials: Settings) -> Generator[str]:
     """The address of a running API."""
     held = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
-        uvicorn.Config(
-            create_api(), log_config=None, lifespan="off", proxy_headers=False, timeout_graceful_shutdown=2
-        )
+        uvicorn.Config(api, log_config=None, lifespan="off", proxy_headers=False, timeout_graceful_shutdown=2)
     )
 
     async def serve() -> None:

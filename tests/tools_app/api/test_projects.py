@@ -1,5 +1,4 @@
 import httpx
-import pytest
 from sqlmodel import select
 
 from models.infra.database import transaction
@@ -36,9 +35,9 @@ def test_a_created_project_is_listed_selectable_and_audited(
     assert str(events["project.select"].account_scope_id) == str(worlds["one"].scope)
 
 
-@pytest.mark.parametrize("slug", ["all", "-a", "a-", "a b", "ä", "a" * 64, ""])
-def test_a_slug_that_cannot_stand_in_a_url_is_400(client: httpx.Client, slug: str) -> None:
-    assert client.post("/api/projects", json={"slug": slug, "name": "X"}).status_code == 400
+def test_a_slug_that_cannot_stand_in_a_url_is_400(client: httpx.Client) -> None:
+    for slug in ("all", "-a", "a-", "a b", "ä", "a" * 64, ""):
+        assert client.post("/api/projects", json={"slug": slug, "name": "X"}).status_code == 400, slug
 
 
 def test_a_project_without_a_name_is_400(client: httpx.Client) -> None:
