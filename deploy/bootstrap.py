@@ -20,6 +20,7 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "installed.json"
 OLDEST, NEWEST = (3, 11), (3, 13)
 # The development lock holds every pin of the application's.
+_TRIES = 3
 _INCLUDES = {"requirements-dev.lock": ("requirements-dev.lock", "requirements.lock")}
 
 
@@ -56,8 +57,16 @@ def ensure(lock_name: str) -> bool:
     environment = {
         name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")
     }
-    result = subprocess.run(command, env=environment, check=False)
-    if result.returncode != 0:
+    # A registry that hiccups on one page looks to pip like a package without versions: what is
+    # already fetched is cached, so a second try costs little.
+    for attempt in range(1, _TRIES + 1):
+        result = subprocess.run(command, env=environment, check=False)
+        if result.returncode == 0:
+            break
+        if attempt < _TRIES:
+            print(f"  environment    trying again ({attempt + 1} of {_TRIES})", flush=True)
+            time.sleep(2 * attempt)
+    else:
         raise Refused("the packages could not be installed; pip's message is above. Running again continues.")
     held = {name: wanted_stamp(name) for name in _INCLUDES.get(lock_name, (lock_name,))}
     part = STAMP.with_suffix(".part")
