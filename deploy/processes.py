@@ -51,7 +51,7 @@ class ProcessRegistry:
 
     def leftovers(self) -> list[ProcessRecord]:
         """Registered processes that still run; the others are forgotten."""
-        alive = [record for record in self.records() if is_running(record)]
+        alive = [record for record in self.records() if is_running(record) or orphans(record)]
         if alive != self.records():
             self._write(alive)
         return alive
@@ -99,8 +99,9 @@ class Child:
             self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             graceful = False
-            _kill_tree(psutil.Process(self.process.pid))
+            self.process.kill()
             self.process.wait(10)
+        _kill(orphans(self.record))
         self._registry.remove(self.record)
         return graceful
 
@@ -147,20 +148,42 @@ def is_running(record: ProcessRecord) -> bool:
         return False
 
 
+def orphans(record: ProcessRecord) -> list[int]:
+    """Pids of the processes that this one started and left behind: what still lives in its session.
+
+    A session keeps its number from being used again as a pid, so a living stranger under the number means that the
+    session is gone.
+    """
+    if psutil.pid_exists(record.pid) and not is_running(record) and not _is_zombie(record.pid):
+        return []
+    found: list[int] = []
+    for process in psutil.process_iter():
+        try:
+            if (
+                process.pid != record.pid
+                and os.getsid(process.pid) == record.pid
+                and not _is_zombie(process.pid)
+            ):
+                found.append(process.pid)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
 def stop_record(
     record: ProcessRecord, timeout_s: float = 15.0, stop_signal: signal.Signals = signal.SIGTERM
 ) -> None:
-    """End a process of an earlier run: signal, wait, and SIGKILL with its children when it does not listen."""
-    if not is_running(record):
-        return
-    try:
-        process = psutil.Process(record.pid)
-        process.send_signal(stop_signal)
-        process.wait(timeout_s)
-    except psutil.NoSuchProcess:
-        return
-    except psutil.TimeoutExpired:
-        _kill_tree(psutil.Process(record.pid))
+    """End a process of an earlier run: signal, wait, SIGKILL when it does not listen; then what it left behind."""
+    if is_running(record):
+        try:
+            process = psutil.Process(record.pid)
+            process.send_signal(stop_signal)
+            process.wait(timeout_s)
+        except psutil.NoSuchProcess:
+            pass
+        except psutil.TimeoutExpired:
+            _kill([record.pid])
+    _kill(orphans(record))
 
 
 def tail(path: Path, lines: int = 12) -> str:
@@ -174,13 +197,16 @@ def tail(path: Path, lines: int = 12) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def _kill_tree(process: psutil.Process) -> None:
+def _is_zombie(pid: int) -> bool:
     try:
-        family = [process, *process.children(recursive=True)]
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
-        return
-    for member in family:
+        return False
+
+
+def _kill(pids: list[int]) -> None:
+    for pid in pids:
         try:
-            os.kill(member.pid, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue

@@ -58,7 +58,6 @@ def main() -> int:
     stop_on_signals(stack.stopping)
     code = 0
     try:
-        check_ports(settings)
         _run(console, stack, settings, started)
     except StopRequested:
         pass
@@ -87,7 +86,9 @@ def os_environment_name() -> str:
 
 def _run(console: Console, stack: Stack, settings: Settings, started: float) -> None:
     console.line("Control Tower")
+    # Leftovers hold the ports that are checked next.
     stop_leftovers(console, stack)
+    check_ports(settings)
     # A process of its own, so that a stop during the build leaves nothing behind; it needs none of the others.
     build = stack.start_job("front-end", [sys.executable, "-c", _BUILD, str(settings.port)])
     with console.step("data servers", "starting") as step:

@@ -82,3 +82,22 @@ def test_an_oversized_log_is_set_aside(tmp_path: Path) -> None:
     processes.open_log(path).close()
     assert path.stat().st_size == 0
     assert (tmp_path / "it.log.1").exists()
+
+
+def test_what_a_killed_process_left_behind_is_found_by_its_session_and_stopped(tmp_path: Path) -> None:
+    parent = (
+        "import subprocess, sys, time; "
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
+        "print('up', child.pid, flush=True); time.sleep(60)"
+    )
+    child, registry = launch(tmp_path, [sys.executable, "-c", parent])
+    left = int(processes.tail(tmp_path / "it.log").split()[-1])
+    child.process.kill()
+    child.process.wait(10)
+    assert processes.orphans(child.record) == [left]
+    assert registry.leftovers() == [child.record]
+    processes.stop_record(child.record)
+    deadline = time.monotonic() + 10
+    while processes.orphans(child.record) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert registry.leftovers() == []
