@@ -1,7 +1,7 @@
 """Time of the demo world: authored week offsets, the stored anchor, and dates spoken in texts.
 
 The world is written in *notional minutes*: minutes of studio time before or after Monday 00:00 of the
-anchor's week, so that order, ids and weekdays never depend on the day of the first run. A `Calendar`
+anchor's week (at a weekend, of the week to come), so that order, ids and weekdays never depend on the day of the first run. A `Calendar`
 turns them into instants for one anchor.
 """
 
@@ -90,9 +90,12 @@ class Calendar:
 
     @property
     def monday(self) -> date:
-        """The Monday of the anchor's week in studio time."""
-        today = self.anchor.astimezone(STUDIO_ZONE).date()
-        return today - timedelta(days=today.weekday())
+        """The Monday that weeks are counted from: of the anchor's week, or of the next one at a weekend.
+
+        The last days before it are written as working days; on a Saturday the week that ends must be they.
+        """
+        shifted = self.anchor.astimezone(STUDIO_ZONE).date() + timedelta(days=2)
+        return shifted - timedelta(days=shifted.weekday())
 
     def instant(self, at: Notional) -> datetime:
         """The UTC instant of a notional minute; wall-clock times keep across daylight saving."""

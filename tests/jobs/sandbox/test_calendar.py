@@ -31,8 +31,10 @@ def test_the_wall_clock_keeps_its_time_across_daylight_saving() -> None:
     assert winter.astimezone(STUDIO_ZONE).hour == 9
 
 
-def test_a_sunday_anchor_belongs_to_the_week_that_ends() -> None:
-    assert Calendar(datetime(2026, 6, 21, 21, 0, tzinfo=UTC)).monday == date(2026, 6, 15)
+def test_a_weekend_anchor_counts_from_the_week_to_come() -> None:
+    for day in (20, 21):
+        assert Calendar(datetime(2026, 6, day, 21, 0, tzinfo=UTC)).monday == date(2026, 6, 22)
+    assert Calendar(datetime(2026, 6, 19, 21, 0, tzinfo=UTC)).monday == date(2026, 6, 15)
     assert Calendar(datetime(2026, 6, 21, 22, 30, tzinfo=UTC)).monday == date(2026, 6, 22)
 
 
