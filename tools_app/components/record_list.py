@@ -31,7 +31,7 @@ class RecordLine:
 
 def present(row: RecordRow, locale: str, set_code: str, *, with_project: bool) -> RecordLine:
     """A line in the reader's language; the project is named where the list spans several."""
-    facts = [row.author, row.status, row.project_name if with_project else ""]
+    facts = [row.author, row.status, _project(row, locale) if with_project else ""]
     if row.due_on is not None:
         facts.append(text(locale, "records.due", day=formats.full_day(locale, row.due_on)))
     vendor = VENDOR_OF.get(row.source_type, "")
@@ -46,6 +46,10 @@ def present(row: RecordRow, locale: str, set_code: str, *, with_project: bool) -
         url=row.url,
         open_label=text(locale, "evidence.open", vendor=text_or(locale, f"connector.{vendor}", vendor)),
     )
+
+
+def _project(row: RecordRow, locale: str) -> str:
+    return text(locale, "nav.unassigned") if row.project_slug == "unassigned" else row.project_name
 
 
 def _value(row: RecordRow, locale: str, set_code: str) -> str:

@@ -68,10 +68,12 @@ def seconds(locale: str, value: float | None) -> str:
     return text(locale, "unit.minutes", value=number(locale, round(value / 60)))
 
 
-def quantity(locale: str, value: float | None, unit: str, currency: str = "") -> str:
+def quantity(
+    locale: str, value: float | None, unit: str, currency: str = "", *, compact: bool = True
+) -> str:
     """A value in one of the units of the view models (count, percent, hours, days, money)."""
     if unit == "money":
-        return money(locale, value, currency)
+        return money(locale, value, currency, compact=compact)
     formatter = {"percent": percent, "hours": hours, "days": days}.get(unit, number)
     return formatter(locale, value)
 

@@ -70,7 +70,7 @@ class RecordsState(rx.State):
         self.figure = (
             ""
             if figure.unit == "count"
-            else formats.quantity(locale, figure.value, figure.unit, figure.currency)
+            else formats.quantity(locale, figure.value, figure.unit, figure.currency, compact=False)
         )
         self.total = text(
             locale, "records.total", count=view.total, count_text=formats.number(locale, view.total)

@@ -14,7 +14,9 @@ def test_the_ceiling_is_never_below_and_never_far_above_the_highest_value(highes
 
 @given(st.integers(min_value=1, max_value=100_000))
 def test_counts_have_a_whole_number_in_the_middle_of_the_axis(highest: int):
-    assert geometry.nice_ceiling(highest, whole=True) / 2 == int(geometry.nice_ceiling(highest, whole=True) / 2)
+    assert geometry.nice_ceiling(highest, whole=True) / 2 == int(
+        geometry.nice_ceiling(highest, whole=True) / 2
+    )
 
 
 def test_zero_stands_on_the_ground_and_the_ceiling_at_the_top():

@@ -55,7 +55,10 @@ def test_a_chart_without_data_says_what_to_do():
 def test_one_series_needs_no_legend_and_several_do():
     single = ChartView("messages", "bar", "week", (_series("incoming", 3, 4),))
     assert plots.present(single, "en").legend == ()
-    assert [entry.name for entry in plots.present(STACKED, "en").legend] == ["From clients", "From the studio"]
+    assert [entry.name for entry in plots.present(STACKED, "en").legend] == [
+        "From clients",
+        "From the studio",
+    ]
 
 
 def test_an_unknown_value_is_a_dash_in_the_tooltip():

@@ -14,7 +14,10 @@ TEXT_PAIRS = [
     *[(tone, f"{tone}-soft") for tone in ("ok", "warn", "bad", "info")],
     *[(tone, "surface") for tone in ("ok", "warn", "bad")],
 ]
-MARK_PAIRS = [(f"s{number}", "surface") for number in range(1, 7)] + [("accent", "canvas"), ("accent", "surface")]
+MARK_PAIRS = [(f"s{number}", "surface") for number in range(1, 7)] + [
+    ("accent", "canvas"),
+    ("accent", "surface"),
+]
 
 
 def _tokens(mode: str) -> dict[str, str]:

@@ -47,7 +47,9 @@ def test_texts_ask_for_the_same_values_in_every_language(locale: str):
     for key, entry in catalogue(locale).items():
         # One of a thing may be said without its number ("one row").
         optional = {"count_text"}
-        assert _placeholders(entry) - optional == _placeholders(catalogue(DEFAULT_LOCALE)[key]) - optional, key
+        assert _placeholders(entry) - optional == _placeholders(catalogue(DEFAULT_LOCALE)[key]) - optional, (
+            key
+        )
 
 
 def test_russian_texts_are_not_left_in_english():
@@ -56,7 +58,11 @@ def test_russian_texts_are_not_left_in_english():
         for key, entry in catalogue("ru").items()
         if isinstance(entry, str) and entry == catalogue("en")[key] and re.search(r"[a-z]{3}", entry)
     }
-    names = {key for key in same if re.search(r"[A-Z]", str(catalogue("ru")[key])) or "{" in str(catalogue("ru")[key])}
+    names = {
+        key
+        for key in same
+        if re.search(r"[A-Z]", str(catalogue("ru")[key])) or "{" in str(catalogue("ru")[key])
+    }
     assert same == names
 
 
@@ -71,7 +77,8 @@ def test_every_source_type_has_a_name():
 
 
 @pytest.mark.parametrize(
-    ("count", "words"), [(1, "1 ошибка"), (3, "3 ошибки"), (5, "5 ошибок"), (21, "21 ошибка"), (112, "112 ошибок")]
+    ("count", "words"),
+    [(1, "1 ошибка"), (3, "3 ошибки"), (5, "5 ошибок"), (21, "21 ошибка"), (112, "112 ошибок")],
 )
 def test_russian_counts_take_the_right_form(count: int, words: str):
     assert text("ru", "trust.errors", count=count) == words
@@ -96,5 +103,7 @@ def test_a_missing_text_is_an_error_and_no_key_is_shown():
         ("", "", "en"),
     ],
 )
-def test_a_choice_beats_the_browser_and_the_browser_beats_the_default(chosen: str, accepted: str, locale: str):
+def test_a_choice_beats_the_browser_and_the_browser_beats_the_default(
+    chosen: str, accepted: str, locale: str
+):
     assert negotiate(chosen, accepted) == locale

@@ -11,7 +11,13 @@ DAY = dt.datetime(2026, 11, 24, 9, 5, tzinfo=dt.UTC)
 
 @pytest.mark.parametrize(
     ("locale", "value", "words"),
-    [("en", 1234, "1,234"), ("ru", 1234, "1\xa0234"), ("en", 0.44, "0.4"), ("ru", 0.44, "0,4"), ("en", 1_234_567, "1.2M")],
+    [
+        ("en", 1234, "1,234"),
+        ("ru", 1234, "1\xa0234"),
+        ("en", 0.44, "0.4"),
+        ("ru", 0.44, "0,4"),
+        ("en", 1_234_567, "1.2M"),
+    ],
 )
 def test_numbers_follow_the_language(locale: str, value: float, words: str):
     assert formats.number(locale, value) == words
@@ -28,9 +34,7 @@ def test_almost_complete_is_not_rounded_up_to_complete():
     assert formats.percent("en", 100) == "100%"
 
 
-@pytest.mark.parametrize(
-    ("locale", "words"), [("en", "€18,400"), ("ru", "18\xa0400\xa0€")]
-)
+@pytest.mark.parametrize(("locale", "words"), [("en", "€18,400"), ("ru", "18\xa0400\xa0€")])
 def test_money_carries_its_currency_where_readers_expect_it(locale: str, words: str):
     assert formats.money(locale, 18_400, "EUR") == words
 
