@@ -28,11 +28,12 @@ log = get_logger(__name__)
 
 def sync_connection(connection_id: str, run_id: str) -> None:
     """Fetch what changed at one vendor connection, then ask for indexing if anything did."""
-    from jobs import sync  # noqa: PLC0415
-
     identity = ConnectionId(UUID(connection_id))
 
     def work(run: runs.Run) -> runs.JobOutcome:
+        # Inside the run, so that a module that cannot be loaded fails the run instead of losing it.
+        from jobs import sync  # noqa: PLC0415
+
         def report(progress: "Progress") -> None:
             run.progress(stream=progress.stream, page=progress.page, rows=progress.rows, eta_s=progress.eta_s)
 
@@ -53,11 +54,11 @@ def index_chunks(account_scope_id: str, run_id: str) -> None:
     Words first: the chunks of what changed are rebuilt before vectors are made, and again as soon as somebody asks for
     indexing meanwhile. The run's progress carries `lexical_as_of`: records synced before it are found by words.
     """
-    from jobs import indexing  # noqa: PLC0415
-
     identity = AccountScopeId(UUID(account_scope_id))
 
     def work(run: runs.Run) -> runs.JobOutcome:
+        from jobs import indexing  # noqa: PLC0415
+
         totals = dict.fromkeys(("written", "deleted", "embedded", "reused", "failed"), 0)
         until = time.monotonic() + INDEX_BUDGET_S
         while True:
@@ -107,7 +108,9 @@ def recover() -> None:
 def _sync_outcome(result: "SyncResult") -> runs.JobOutcome:
     counts = result.counts()
     failed_streams = sorted(result.errors)
-    nothing_worked = bool(failed_streams) and len(failed_streams) == len(result.streams)
+    # One stream that fails leaves a partial success; when nothing came and most streams failed, the vendor is away.
+    # (A stream that hangs on another's records, like messages, ends well with nothing.)
+    nothing_worked = not counts["fetched"] and len(failed_streams) * 2 > len(result.streams)
     return runs.JobOutcome(
         counts={**counts, "failed": int(counts["rejected"]) + len(failed_streams)},
         failed=result.status == "failed" or nothing_worked,

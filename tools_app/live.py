@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from models.infra import events
 from models.infra.errors import AppError
-from models.infra.logging import get_logger
+from models.infra.logging import configure_logging, get_logger
 from models.infra.redis import events_redis_async
 from tools_app.i18n.catalogue import text, text_or
 from tools_app.i18n.locale_state import LocaleState
@@ -44,6 +44,8 @@ def lifespan(app: rx.App) -> Callable[[], Any]:
 
     @asynccontextmanager
     async def push() -> AsyncIterator[None]:
+        # Here and not at import: the build of the front end imports the pages too, and prints for people.
+        configure_logging("web")
         tasks = [asyncio.create_task(_follow(app)), asyncio.create_task(_fall_back(app))]
         try:
             yield
