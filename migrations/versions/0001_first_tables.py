@@ -6,9 +6,9 @@ Revises:
 
 from __future__ import annotations
 
-import pgvector.sqlalchemy  # noqa: F401
+import pgvector.sqlalchemy
 import sqlalchemy as sa
-import sqlmodel  # noqa: F401
+import sqlmodel
 from alembic import op
 from sqlalchemy.dialects import postgresql
 

@@ -1,0 +1,186 @@
+"""Writes one page of records: finds each its parent and its project, upserts, keeps the cursor with the rows.
+
+Everything happens in the caller's transaction, so that a page is either here with its cursor or not at all.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlmodel import Session
+
+from jobs.connectors.base import Connector, Page, Record
+from jobs.routing import Router
+from models.infra.ids import ProjectId
+from models.queries import records as rows
+from models.queries import sync_state
+from models.queries.sync_state import ConnectionRow
+
+
+@dataclass(frozen=True, slots=True)
+class StreamCounts:
+    """Records of one stream in one run."""
+
+    fetched: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    deleted: int = 0
+
+    def plus(self, **more: int) -> StreamCounts:
+        """Return the counts with ``more`` added."""
+        return replace(self, **{name: getattr(self, name) + value for name, value in more.items()})
+
+
+@dataclass(slots=True)
+class SyncRun:
+    """A running sync: what it reads from, how it routes, and what it has counted so far."""
+
+    connection: ConnectionRow
+    connector: Connector
+    router: Router
+    started: dt.datetime
+    counts: dict[str, StreamCounts] = field(default_factory=dict[str, StreamCounts])
+
+    def add(self, stream: str, **more: int) -> None:
+        """Count more records of a stream."""
+        self.counts[stream] = self.counts.get(stream, StreamCounts()).plus(**more)
+
+
+def table_of(run: SyncRun, stream: str) -> rows.StreamTable:
+    """Return where a stream of the run's connector is kept. Raises KeyError for an unknown stream."""
+    return rows.STREAM_TABLES[run.connection.connector, stream]
+
+
+def write_page(session: Session, run: SyncRun, page: Page) -> None:
+    """Write everything a page brings, and its cursor, in the caller's transaction."""
+    by_stream: dict[str, list[Record]] = {}
+    for record in page.records:
+        by_stream.setdefault(record.stream, []).append(record)
+    if page.stream == "relations":
+        blockers = {record.vendor_id: record.fields["blocked_by"] for record in page.records}
+        changed = rows.set_blockers(session, run.connection.id, blockers)
+        run.add("relations", fetched=len(page.records), updated=changed)
+    else:
+        for stream, found in by_stream.items():
+            write_records(session, run, stream, found)
+    for rejected in page.rejected:
+        run.add(rejected.stream, fetched=1, rejected=1)
+        sync_state.queue_error(
+            session,
+            run.connection,
+            stream=rejected.stream,
+            unit=rejected.vendor_id,
+            kind="bad_record",
+            message=rejected.message,
+            payload=rejected.payload,
+            retryable=True,
+        )
+    if page.thread_position is not None:
+        rows.advance_thread(session, run.connection.id, *page.thread_position)
+    if page.cursor is not None:
+        sync_state.commit_cursor(session, run.connection, page.stream, page.cursor)
+
+
+def write_records(session: Session, run: SyncRun, stream: str, found: list[Record]) -> None:
+    """Upsert records of one stream. One whose parent is gone at the vendor is counted as rejected."""
+    place = table_of(run, stream)
+    unique = {record.vendor_id: record for record in found}  # a page may repeat a record; the last one counts
+    parents: dict[str, rows.Placed] = {}
+    if place.parent_stream:
+        ids = {record.parent for record in unique.values() if record.parent}
+        parents = rows.locate(session, table_of(run, place.parent_stream).table, run.connection.id, ids)
+    homes = _homes(session, run, stream, unique.values())
+    batch: list[dict[str, Any]] = []
+    orphaned = 0
+    for record in unique.values():
+        parent = parents.get(record.parent or "")
+        if place.parent_column and parent is None:
+            orphaned += 1  # its parent is gone at the vendor, and it with it
+            continue
+        project = parent.project_id if parent else homes.get(record.vendor_id, run.router.unassigned)
+        row = _row(run.connection, record, project)
+        if place.parent_column and parent is not None:
+            row[place.parent_column] = str(parent.id)
+        batch.append(row)
+    written = rows.upsert(session, place.table, batch)
+    rows.link_peers(session, place.table, run.connection.id, unique.keys())
+    sync_state.resolve_errors(session, run.connection.id, stream, list(unique))
+    run.add(
+        stream,
+        fetched=len(unique),
+        inserted=written.inserted,
+        updated=written.updated,
+        unchanged=written.unchanged,
+        rejected=orphaned,
+    )
+
+
+def _homes(session: Session, run: SyncRun, stream: str, found: Iterable[Record]) -> dict[str, ProjectId]:
+    """Return the project of each record that has no parent: by rule, else by the record it follows."""
+    homes: dict[str, ProjectId] = {}
+    following: dict[str, dict[str, str]] = {}
+    strays: list[str] = []
+    for record in found:
+        matched = run.router.match(record.facts)
+        if matched is not None:
+            homes[record.vendor_id] = matched
+        elif record.follows is not None:
+            following.setdefault(record.follows[0], {})[record.vendor_id] = record.follows[1]
+        elif stream == "contacts":
+            strays.append(record.vendor_id)
+    for leader_stream, leaders in following.items():
+        placed = rows.locate(
+            session, table_of(run, leader_stream).table, run.connection.id, set(leaders.values())
+        )
+        homes |= {
+            follower: placed[leader].project_id for follower, leader in leaders.items() if leader in placed
+        }
+    if strays:
+        homes |= rows.projects_of_contacts(session, run.connection.id, strays)
+    return homes
+
+
+def _row(connection: ConnectionRow, record: Record, project_id: ProjectId) -> dict[str, Any]:
+    content = clean(
+        {
+            **{name: _plain(value) for name, value in record.fields.items()},
+            "payload": record.payload,
+            "url": record.url,
+            "source_created_at": _plain(record.created_at),
+            "source_updated_at": _plain(record.updated_at),
+            "deleted": record.deleted,
+        }
+    )
+    canonical = json.dumps([content, record.parent], sort_keys=True, ensure_ascii=False)
+    return {
+        **content,
+        "connection_id": str(connection.id),
+        "account_scope_id": str(connection.account_scope_id),
+        "project_id": str(project_id),
+        "vendor_id": record.vendor_id,
+        "content_hash": hashlib.sha256(canonical.encode()).hexdigest(),
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, (dt.date, dt.datetime)) else value
+
+
+def clean(value: Any) -> Any:
+    """Return JSON-like data without what Postgres cannot store: NUL characters and lone surrogates."""
+    if isinstance(value, str):
+        if "\x00" in value:
+            value = value.replace("\x00", "")
+        return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, Mapping):
+        return {clean(key): clean(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, (list, tuple)):
+        return [clean(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
