@@ -106,7 +106,11 @@ def _project_link(entry: Annotated[Any, ProjectEntry], route: str, project: rx.V
     here = entry.slug == project
     return page_link(
         rx.el.span(
-            rx.cond(entry.slug == "all", icon("layers", 14), rx.el.span(entry.initial)),
+            rx.cond(
+                entry.slug == "all",
+                icon("layers", 14),
+                rx.cond(entry.is_unassigned, icon("inbox", 14), rx.el.span(entry.initial)),
+            ),
             class_name=classes(
                 "flex size-6 shrink-0 items-center justify-center rounded-md text-2xs font-semibold",
                 rx.cond(here, "bg-accent text-on-accent", "bg-sunken text-ink-2"),
