@@ -68,9 +68,7 @@ def seconds(locale: str, value: float | None) -> str:
     return text(locale, "unit.minutes", value=number(locale, round(value / 60)))
 
 
-def quantity(
-    locale: str, value: float | None, unit: str, currency: str = "", *, compact: bool = True
-) -> str:
+def quantity(locale: str, value: float | None, unit: str, currency: str = "", *, compact: bool = True) -> str:
     """A value in one of the units of the view models (count, percent, hours, days, money)."""
     if unit == "money":
         return money(locale, value, currency, compact=compact)
