@@ -51,7 +51,7 @@ class Tower:
             return connection.execute(statement.encode()).fetchall()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tower(servers: ServerUrls, tmp_path_factory: pytest.TempPathFactory) -> Generator[Tower]:
     """Start it, wait for its ready line, stop it."""
     data_dir = tmp_path_factory.mktemp("tower")
@@ -116,9 +116,9 @@ def _is_free(port: int) -> bool:
     return True
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Generator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium, closed with the last browser test: Playwright keeps an event loop running in this thread."""
     found = find_browser()
     assert found is not None, "no Chromium on PATH: run make browser"
     with sync_playwright() as playwright:
@@ -127,7 +127,7 @@ def browser() -> Generator[Browser]:
         launched.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def session_cookies(tower: Tower, browser: Browser) -> list[dict[str, object]]:
     """The cookies of one login: the throttle is for people, not for fifty tests."""
     context = browser.new_context()
