@@ -17,7 +17,7 @@ from models.infra.errors import AppError
 from models.infra.ids import AccountScopeId
 from models.infra.logging import get_logger
 from models.infra.settings import get_settings
-from retrieval import index_store, sources
+from retrieval import index_store, lexicon, sources
 from retrieval.chunking import build_chunks
 from retrieval.embedding import RoleEmbedding, embedding_model, model_spec
 from retrieval.sources import Change
@@ -26,6 +26,7 @@ from retrieval.sources import Change
 LAG = timedelta(minutes=2)
 THREADS_PER_BATCH = 120
 CHUNKS_PER_BATCH = 48
+TEXTS_PER_BATCH = 600
 EMBEDDING_THREADS = 2
 
 log = get_logger(__name__)
@@ -80,6 +81,7 @@ def index_pending(
     started = time.monotonic()
     tally = _Tally()
     _rebuild(account_scope_id, tally, started + budget_s)
+    _learn(account_scope_id, started + budget_s)
     rebuilt = time.monotonic()
     if not lexical_only:
         _embed(account_scope_id, tally, started + budget_s, progress)
@@ -129,6 +131,24 @@ def _rebuild_batch(account_scope_id: AccountScopeId, batch: Sequence[Change], ta
     tally.threads += len(ids)
     tally.written += rebuilt.written
     tally.deleted += rebuilt.deleted
+
+
+def _learn(account_scope_id: AccountScopeId, until: float) -> None:
+    # After the chunks, which literal search finds meanwhile; a watermark of its own makes it resumable.
+    with reading() as session:
+        mark = index_store.read_watermarks(session, account_scope_id).get(lexicon.SOURCE)
+    after = mark - LAG if mark else None
+    while time.monotonic() < until:
+        with transaction() as session:
+            texts, after = index_store.read_new_texts(session, account_scope_id, after, TEXTS_PER_BATCH)
+            if after is None:
+                return
+            fresh = lexicon.unknown_words(session, account_scope_id, lexicon.content_words(texts))
+        # The vectors are made without a transaction open: a first batch has thousands of words.
+        vectors = lexicon.encode_words(list(fresh.values()))
+        with transaction() as session:
+            lexicon.learn_words(session, account_scope_id, fresh, vectors)
+            index_store.advance_watermarks(session, account_scope_id, {lexicon.SOURCE: after})
 
 
 def _embed(

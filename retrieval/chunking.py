@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from babel.dates import format_date
 from babel.numbers import format_decimal
 
 from retrieval.language import detect
+from retrieval.parties import party_line
 from retrieval.records import (
     CompanyThread,
     ConversationThread,
@@ -25,6 +26,7 @@ from retrieval.records import (
     IssueThread,
     MessageRecord,
     NoteThread,
+    Party,
     Place,
     Thread,
 )
@@ -231,20 +233,27 @@ def _conversation(thread: ConversationThread) -> Iterator[ChunkDraft]:
                 thread.place.project_name,
                 "Chatwoot",
                 thread.channel,
-                _joined([thread.contact, thread.company], ", "),
-                message.author if message.author != thread.contact else None,
+                party_line(thread.contact),
+                message.author if message.author != thread.contact.name else None,
                 label["private"] if message.private else None,
                 day(message.at, lang),
             ]
         )
-        context = ""
+        context = [_known_party(thread.contact, thread.place)]
         if previous is not None:
-            context = f"{previous.author}: {_shortened(tidy(previous.text), CONTEXT_CHARS)}"
+            context.append(f"{previous.author}: {_shortened(tidy(previous.text), CONTEXT_CHARS)}")
         yield from _parts(
             thread.place, "message", thread.id, (message.id, message.vendor_id),
-            title=title, header=header, text=text, context=context, author=message.author, at=message.at, lang=lang,
+            title=title, header=header, text=text, context=_joined(context, "\n"), author=message.author, at=message.at, lang=lang,
         )  # fmt: skip
         previous = message
+
+
+def _known_party(contact: Party, place: Place) -> str:
+    # The client's own description stands in hundreds of chunks and tells none of them apart.
+    if contact.company == place.project_name:
+        contact = replace(contact, company=None, about=None)
+    return party_line(contact)
 
 
 def _issue(thread: IssueThread) -> Iterator[ChunkDraft]:
@@ -271,7 +280,8 @@ def _issue(thread: IssueThread) -> Iterator[ChunkDraft]:
     )  # fmt: skip
     yield from _parts(
         thread.place, "issue", thread.id, (thread.id, thread.vendor_id),
-        title=title, header=header, text=f"{status}.\n{tidy(thread.description)}".strip(),
+        title=title, header=header, text=f"{tidy(thread.description)}\n{status}.".strip(),
+        context=thread.workstream or "",
         author=None, at=thread.updated_at or thread.created_at, lang=lang,
     )  # fmt: skip
     before = tidy(thread.description)
@@ -316,14 +326,14 @@ def _deal(thread: DealThread) -> Iterator[ChunkDraft]:
     lines = [
         _joined(facts, ", ") + ".",
         f"{label['next']}: {tidy(thread.next_step)}" if thread.next_step else None,
-        f"{label['history']}: {history}" if history else None,
     ]
+    company = thread.company if thread.company != thread.place.project_name else None
     yield from _parts(
         thread.place, "deal", thread.id, (thread.id, thread.vendor_id),
-        title=_joined([tidy(thread.name), thread.company]), text=_joined(lines, "\n"), author=None,
+        title=_joined([tidy(thread.name), company]), text=_joined(lines, "\n"), author=None,
         at=thread.updated_at or thread.created_at, lang=lang,
         header=_joined([thread.place.project_name, "Attio", thread.company, ", ".join(thread.people),
-                        day(thread.updated_at or thread.created_at, lang)]),
+                        f"{label['history']}: {history}" if history else None, day(thread.updated_at or thread.created_at, lang)]),
     )  # fmt: skip
 
 

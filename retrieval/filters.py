@@ -5,10 +5,12 @@ The condition is applied inside each search statement, never to its result.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
+from models.infra.ids import ProjectId
 from models.infra.scope import Scope
 from retrieval.schemas import Query, SourceGroup
 
@@ -26,6 +28,12 @@ class Filters:
     def of(cls, query: Query) -> Filters:
         """The filters of a query."""
         return cls(query.scope, query.source_filter, query.date_from, query.date_to)
+
+    def within(self, project_id: UUID) -> Filters:
+        """The same filters over one project of the scope. Raises ValueError for a project outside of it."""
+        if project_id not in self.scope.project_ids:
+            raise ValueError("the project is not in the scope")
+        return replace(self, scope=Scope(self.scope.account_scope_id, (ProjectId(project_id),)))
 
     @property
     def sees_nothing(self) -> bool:

@@ -69,23 +69,3 @@ def thread_support(
                 sum(score * decay**place for place, score in enumerate(others)) / total if others else 0.0
             )
     return support
-
-
-def diversify(
-    order: Sequence[Key], group_of: Mapping[Key, Hashable], limit: int, per_group: int
-) -> list[Key]:
-    """The first ``limit`` keys with at most ``per_group`` of one group, filled up in order when groups run out."""
-    taken: list[Key] = []
-    spare: list[Key] = []
-    counts: dict[Hashable, int] = {}
-    for key in order:
-        group = group_of[key]
-        if counts.get(group, 0) < per_group:
-            counts[group] = counts.get(group, 0) + 1
-            taken.append(key)
-        else:
-            spare.append(key)
-        if len(taken) == limit:
-            return taken
-    chosen = set((taken + spare)[:limit])
-    return [key for key in order if key in chosen][:limit]

@@ -280,6 +280,28 @@ def count_pending(session: Session, account_scope_id: AccountScopeId) -> int:
     )
 
 
+def read_new_texts(
+    session: Session, account_scope_id: AccountScopeId, after: datetime | None, limit: int
+) -> tuple[list[str], datetime | None]:
+    """Titles and bodies of chunks written after an instant, oldest first, and the instant they reach (None: no more).
+
+    About ``limit`` chunks: those of one instant are never torn apart.
+    """
+    rows = (
+        session.connection()
+        .execute(
+            text(
+                "SELECT title, body, updated_at FROM rag_chunks"
+                " WHERE account_scope_id = :scope_id AND (CAST(:after AS timestamptz) IS NULL OR updated_at > :after)"
+                " ORDER BY updated_at FETCH FIRST :limit ROWS WITH TIES"
+            ),
+            {"scope_id": account_scope_id, "after": after, "limit": limit},
+        )
+        .all()
+    )
+    return [f"{row.title}\n{row.body}" for row in rows], rows[-1].updated_at if rows else None
+
+
 def read_watermarks(session: Session, account_scope_id: AccountScopeId) -> dict[str, datetime]:
     """Per raw table up to which ``synced_at`` it is indexed."""
     rows = session.connection().execute(

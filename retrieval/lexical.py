@@ -1,7 +1,7 @@
 """Lexical search: the question's words, weighed by how rare they are, in both languages at once.
 
 Postgres' ``russian`` configuration stems Russian and English, so one tsvector serves both. A question becomes *terms*; a
-term is one thing asked about with its alternatives (the word, other spellings of a name, a translation). A chunk's
+term is one thing asked about with its alternatives (the word, other spellings of a name, words that mean the same). A chunk's
 score is the share of the question's weight that it covers, 0..1: sum over terms of rarity times the best place the term
 stands in (own words, title, header, context). Rarity is the inverse document frequency of BM25 (Robertson, Spärck Jones).
 """
@@ -11,8 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -21,12 +19,13 @@ from sqlmodel import Session
 
 from retrieval.filters import Filters
 from retrieval.language import stem, words
+from retrieval.lexicon import Neighbour
 from retrieval.profile import Lexical
 from retrieval.stopwords import STOPWORDS
 
-MAX_TERMS = 32
-MAX_ALTERNATIVES = 10
-_GLOSSARY_FILE = Path(__file__).parent / "data" / "glossary.tsv"
+MAX_TERMS = 24
+# Another spelling of a name is nearly as good as the one that was typed.
+_SPELLING = 0.95
 
 _IDENTIFIERS = re.compile(
     r"""
@@ -72,43 +71,51 @@ class LexicalHit:
 
 @dataclass(frozen=True, slots=True)
 class LexicalResult:
-    """Hits by falling coverage, and per term its rarity and in how many chunks of the scope it occurs."""
+    """Hits by falling coverage, and per term its rarity and in how many chunks of the scope it occurs.
+
+    A chunk that has only a distant alternative counts in part.
+    """
 
     hits: tuple[LexicalHit, ...] = ()
     terms: tuple[Term, ...] = ()
     rarity: tuple[float, ...] = ()
-    frequency: tuple[int, ...] = ()
+    frequency: tuple[float, ...] = ()
+
+
+def asked_words(question: str) -> list[str]:
+    """The words of a question that ask for something: each stem once, no stop words, identifiers left out."""
+    rest = _IDENTIFIERS.sub(" ", question)
+    kept: dict[str, str] = {}
+    for word in words(rest):
+        if word not in STOPWORDS and (len(word) > 1 or word.isdigit()):
+            kept.setdefault(stem(word), word)
+    return list(kept.values())
 
 
 def build_terms(
-    question: str, spellings: Mapping[str, tuple[str, ...]], translation: float
+    question: str,
+    spellings: Mapping[str, tuple[str, ...]],
+    neighbours: Mapping[str, tuple[Neighbour, ...]],
+    least: float,
 ) -> tuple[Term, ...]:
-    """The terms of a question, identifiers first, stop words left out, each stem once.
+    """The terms of a question, identifiers first.
 
-    ``spellings`` are other ways to write a word (names); ``translation`` is the weight of a glossary synonym.
+    ``spellings`` are other ways to write a word (names). ``neighbours`` are words of like meaning; one at the similarity
+    ``least`` is worth nothing, one at 1 as much as the word itself.
     """
-    terms: list[Term] = []
-    rest = question
-    for match in _IDENTIFIERS.finditer(question):
-        terms.append(Term((Alternative(match.group(0), 1.0),), identifier=True))
-        rest = rest.replace(match.group(0), " ", 1)
-    seen: set[str] = set()
-    tokens = [word for word in words(rest) if word not in STOPWORDS and (len(word) > 1 or word.isdigit())]
-    glossary = _glossary()
-    for index, word in enumerate(tokens):
-        root = stem(word)
-        if root in seen:
-            continue
-        seen.add(root)
+    terms = [
+        Term((Alternative(match.group(0), 1.0),), identifier=True)
+        for match in _IDENTIFIERS.finditer(question)
+    ]
+    for word in asked_words(question):
         alternatives = {word: 1.0}
         for other in spellings.get(word, ()):
-            alternatives.setdefault(other, 0.95)
-        pair = (root, stem(tokens[index + 1])) if index + 1 < len(tokens) else ()
-        for synonym in (*glossary.get((root,), ()), *glossary.get(pair, ())):
-            if stem(synonym) != root:
-                alternatives.setdefault(synonym, translation)
-        kept = [Alternative(written, weight) for written, weight in alternatives.items()][:MAX_ALTERNATIVES]
-        terms.append(Term(tuple(kept)))
+            alternatives.setdefault(other, _SPELLING)
+        for near in neighbours.get(word, ()):
+            alternatives.setdefault(near.word, max((near.similarity - least) / (1 - least), 0.0))
+        terms.append(
+            Term(tuple(Alternative(written, weight) for written, weight in alternatives.items() if weight))
+        )
     return tuple(terms[:MAX_TERMS])
 
 
@@ -130,10 +137,13 @@ asked_for AS (
     SELECT DISTINCT term FROM alternatives WHERE numnode(asked) > 0
 ),
 rarity AS (
-    SELECT t.term, count(f.id) AS frequency,
-           ln(1 + (s.chunks - count(f.id) + 0.5) / (count(f.id) + 0.5)) AS weight
-    FROM asked_for t CROSS JOIN size s LEFT JOIN found f USING (term)
-    GROUP BY t.term, s.chunks
+    -- A chunk that has only a distant alternative counts as a fraction of an occurrence.
+    SELECT term, frequency, ln(1 + (chunks - frequency + 0.5) / (frequency + 0.5)) AS weight
+    FROM (
+        SELECT t.term, s.chunks, coalesce(sum(f.strength), 0) AS frequency
+        FROM asked_for t CROSS JOIN size s LEFT JOIN found f USING (term)
+        GROUP BY t.term, s.chunks
+    ) counted
 ),
 total AS (SELECT greatest(sum(weight), 1e-9) AS weight FROM rarity),
 covered AS (
@@ -169,25 +179,12 @@ def search(
     }
     result: Iterable[Any] = session.connection().execute(text(_SEARCH.format(where=condition)), values)
     rarity = [0.0] * len(terms)
-    frequency = [0] * len(terms)
+    frequency = [0.0] * len(terms)
     hits: list[LexicalHit] = []
     for row in result:
         if row.id is None:
-            rarity[row.terms[0]], frequency[row.terms[0]] = float(row.weight), int(row.frequency)
+            rarity[row.terms[0]], frequency[row.terms[0]] = float(row.weight), float(row.frequency)
         else:
             hits.append(LexicalHit(row.id, float(row.coverage), tuple(row.terms)))
     hits.sort(key=lambda hit: -hit.coverage)
     return LexicalResult(tuple(hits), terms, tuple(rarity), tuple(frequency))
-
-
-@lru_cache(maxsize=1)
-def _glossary() -> dict[tuple[str, ...], tuple[str, ...]]:
-    found: dict[tuple[str, ...], dict[str, None]] = {}
-    for line in _GLOSSARY_FILE.read_text().splitlines():
-        if not line or line.startswith("#"):
-            continue
-        entries = [entry.strip() for side in line.split("\t") for entry in side.split(",")]
-        for entry in entries:
-            roots = tuple(stem(word) for word in words(entry))
-            found.setdefault(roots, {}).update(dict.fromkeys(other for other in entries if other != entry))
-    return {roots: tuple(others) for roots, others in found.items()}

@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from typing import Literal
 from uuid import UUID
 
-from retrieval.language import detect, name_key, romanise, stem, words
+from retrieval.language import name_key, stem, words
 from retrieval.stopwords import STOPWORDS
 
 NameKind = Literal["project", "company", "person"]
@@ -21,6 +21,10 @@ NameKind = Literal["project", "company", "person"]
 _FUZZY_FROM = 5
 _FUZZY_RATIO = 0.84
 _MAX_SPELLINGS = 6
+_TELLING_FROM = 4
+_JOINTS = frozenset({"&", "+", "and", "и"})
+_EVERYDAY = frozenset({"hotel", "hotels", "health", "studio", "group", "company"})
+_HINT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,11 @@ class Gazetteer:
                     touched.setdefault(index, set()).add(key)
         projects: dict[UUID, float] = {}
         people: dict[str, float] = {}
+        for key in {key for keys in touched.values() for key in keys}:
+            # A word that only one project's names contain ("MediSync") points there, though less than the client's name.
+            homes = {self.names[index].project_id for index in self.names_of_key[key]}
+            if len(homes) == 1 and len(key) >= _TELLING_FROM:
+                projects[homes.pop()] = _HINT
         for index, keys in touched.items():
             name, all_keys = self.names[index], self.keys_of_name[index]
             share = len(keys) / len(all_keys)
@@ -107,6 +116,26 @@ class Gazetteer:
             ):
                 projects[name.project_id] = max(projects.get(name.project_id, 0.0), share)
         return NameMatch(spellings, projects, people)
+
+    def without_projects(self, question: str) -> str:
+        """The question without the client's name, for a search that already looks at that client only.
+
+        A name draws the sentence vector to everything that bears it. Too little left (under three words): unchanged.
+        """
+        kept = [
+            token
+            for token in question.split()
+            if not ((parts := words(token)) and all(self._is_project_word(part) for part in parts))
+        ]
+        rest = " ".join(token for token in kept if token not in _JOINTS)
+        return rest if len(rest.split()) >= 3 else question
+
+    def _is_project_word(self, word: str) -> bool:
+        if len(word) < 3 or word in STOPWORDS:
+            return False
+        found = self.names_of_key.get(name_key(word), ())
+        # A word of everyday use inside a client's name ("Health") is no name by itself.
+        return any(self.names[index].kind == "project" and word not in _EVERYDAY for index in found)
 
     def _keys_like(self, word: str) -> list[str]:
         key = name_key(word)
@@ -121,8 +150,3 @@ class Gazetteer:
             if best[0] >= _FUZZY_RATIO:
                 found = [best[1]]
         return found
-
-
-def other_alphabet(word: str) -> str | None:
-    """A plain romanisation of a Cyrillic word, for names that no gazetteer knows; None for other words."""
-    return romanise(word) if detect(word) == "ru" else None

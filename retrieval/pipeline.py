@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
@@ -68,17 +69,11 @@ def ask(
     settings = profile or load_profile()
     lang: Lang = query.lang or detect(query.text)
     filters = Filters.of(query)
-    model = embedding_model(get_settings())
-    # The vector is made before the session opens: no connection waits for the model.
-    if query.mode != "lexical":
-        query_vector(model, query.text)
     with session_factory() as session:
-        store.check_model(session, model.spec)
-        result = HybridRetriever(session, filters, settings, model, query.mode).search(query.text)
-        ranked, evidence = _live_evidence(session, query.scope, result, query.top_k)
+        found = search(session, query, settings)
         groups = store.count_by_group(session, filters)
         shown_completeness = completeness.read(session, query.scope)
-    chance = support.probability(support.features(ranked, result.lexical), settings.support)
+    result, ranked, evidence, chance = found.result, found.ranked, found.evidence, found.support
     answerable = bool(ranked) and chance >= settings.support.threshold
     draft = _draft(query, ranked, result, settings, groups, answerable, lang, on_text)
     cited_ids = {citation.evidence_id for citation in draft.citations}
@@ -119,6 +114,30 @@ def ask(
         **result.timings_ms,
     )
     return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search came to: the ranking of live records, its best ``top_k`` as evidence, the chance of support 0..1."""
+
+    result: SearchResult
+    ranked: Sequence[RankedChunk]
+    evidence: Sequence[Evidence]
+    support: float
+
+
+def search(session: Session, query: Query, profile: Profile) -> Found:
+    """The first half of ``ask``: rank, keep what still exists, judge whether it supports an answer. Logs nothing."""
+    model = embedding_model(get_settings())
+    store.check_model(session, model.spec)
+    result = HybridRetriever(session, Filters.of(query), profile, model, query.mode).search(query.text)
+    ranked, evidence = _live_evidence(session, query.scope, result, query.top_k)
+    return Found(
+        result,
+        ranked,
+        evidence,
+        support.probability(support.features(ranked, result.lexical), profile.support),
+    )
 
 
 def record_feedback(

@@ -19,13 +19,12 @@ class Candidates(Frozen):
 
     vector: int = Field(ge=1, le=1000)
     lexical: int = Field(ge=1, le=1000)
-    pool: int = Field(ge=1, le=1000)
 
 
 class Fusion(Frozen):
     """How the two lists become one."""
 
-    method: Literal["weighted", "rrf"]
+    method: Literal["linear", "weighted", "rrf"]
     vector_weight: float = Field(ge=0)
     lexical_weight: float = Field(ge=0)
     rrf_k: float = Field(ge=0)
@@ -39,17 +38,15 @@ class Lexical(Frozen):
     title: float = Field(ge=0, le=1)
     header: float = Field(ge=0, le=1)
     context: float = Field(ge=0, le=1)
-    translation: float = Field(ge=0, le=1)
     length: float = Field(ge=0, le=1)
+    neighbours: int = Field(ge=0, le=100)
+    least_similarity: float = Field(ge=0, lt=1)
 
 
-class BoostWeights(Frozen):
-    """What a candidate gains beside its own text, in units of the fused score."""
+class Ranking(Frozen):
+    """The linear model that orders the candidates: one weight per feature of ``ranking.FEATURES``; others count 0."""
 
-    thread: float = Field(ge=0)
-    project: float = Field(ge=0)
-    person: float = Field(ge=0)
-    freshness: float = Field(ge=0)
+    weights: dict[str, float]
 
 
 class AnswerShape(Frozen):
@@ -82,7 +79,7 @@ class Profile(Frozen):
     candidates: Candidates
     fusion: Fusion
     lexical: Lexical
-    boosts: BoostWeights
+    ranking: Ranking
     answer: AnswerShape
     support: Support = Support()
 

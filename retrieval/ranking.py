@@ -1,24 +1,34 @@
-"""Candidates become a ranking: fusion of both scores, then what the neighbourhood and the named entities add.
+"""Candidates become a ranking: features of each candidate, weighed by the profile's linear model.
 
-Pure. Everything is in units of the fused score, whose vector part is a centred cosine and whose lexical part is the share
-of the question's weight that the chunk covers.
+Pure. The two searches speak first (cosine, coverage); a named client, the rest of the thread, and what kind of answer is
+wanted decide between what they leave close. The weights are fitted on development questions by
+`python -m retrieval.evaluation.tune`; RRF and a plain weighted sum remain for comparison (``fusion``).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import get_args
 from uuid import UUID
 
 from retrieval import fusion
+from retrieval.intent import Intent, read_offers
 from retrieval.names import NameMatch
 from retrieval.profile import Profile
+from retrieval.schemas import SourceType
 from retrieval.store import StoredChunk
 
 # Evidence loses half of its freshness in this many days.
 _HALF_LIFE_DAYS = 45.0
+_KINDS: tuple[SourceType, ...] = get_args(SourceType)
+
+FEATURES: tuple[str, ...] = (
+    "similarity", "coverage", "project", "thread", "date", "number", "person", "promise", "promise_by_us", "state",
+    "freshness", "length", *(f"kind_{kind}" for kind in _KINDS if kind != "message"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +40,18 @@ class Signals:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What the question itself tells: the names in it, the answer it wants, whether several projects are searched."""
+
+    names: NameMatch
+    intent: Intent
+    portfolio: bool
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RankedChunk:
-    """A chunk with its final score and the parts it is made of."""
+    """A chunk with its final score and the two scores it comes from."""
 
     chunk: StoredChunk
     score: float
@@ -39,8 +59,65 @@ class RankedChunk:
     coverage: float
 
 
+def features(
+    chunks: Mapping[UUID, StoredChunk], signals: Signals, asked: Asked
+) -> dict[UUID, tuple[float, ...]]:
+    """The features of every candidate, in the order of ``FEATURES``.
+
+    ``thread``: mean of the three best sums of cosine and coverage among the thread's other candidates. ``project``: how
+    much of a client's name the question holds. ``date`` … ``state``: the question wants it and the text has it.
+    """
+    similarity = {key: max(signals.similarity.get(key, 0.0), 0.0) for key in chunks}
+    coverage = {key: signals.coverage.get(key, 0.0) for key in chunks}
+    own = {key: similarity[key] + coverage[key] for key in chunks}
+    support = fusion.thread_support(own, {key: chunk.thread_id for key, chunk in chunks.items()}, decay=1.0)
+    wants = asked.intent
+    made: dict[UUID, tuple[float, ...]] = {}
+    for key, chunk in chunks.items():
+        offers = read_offers(chunk.body)
+        is_issue = chunk.kind in ("issue", "comment")
+        made[key] = (
+            similarity[key],
+            coverage[key],
+            asked.names.projects.get(chunk.project_id, 0.0) if asked.portfolio else 0.0,
+            support[key],
+            wants.date * offers.date,
+            wants.number * offers.number,
+            wants.person * offers.person,
+            wants.promise * offers.promise,
+            wants.promise * float(chunk.from_studio),
+            wants.state * float(is_issue),
+            wants.state * freshness(chunk.source_time, asked.now),
+            math.log(max(len(chunk.body), 5)) / 6,
+            *(float(chunk.kind == kind) for kind in _KINDS if kind != "message"),
+        )
+    return made
+
+
+def rank(
+    chunks: Mapping[UUID, StoredChunk], signals: Signals, asked: Asked, profile: Profile
+) -> list[RankedChunk]:
+    """The best chunk of every record, best first."""
+    if profile.fusion.method == "linear":
+        weights = [profile.ranking.weights.get(name, 0.0) for name in FEATURES]
+        scores = {
+            key: sum(weight * value for weight, value in zip(weights, values, strict=True))
+            for key, values in features(chunks, signals, asked).items()
+        }
+    else:
+        scores = {key: score for key, score in fuse(signals, profile).items() if key in chunks}
+    best: dict[str, RankedChunk] = {}
+    for key, score in fusion.ranked(scores):
+        chunk = chunks[key]
+        if chunk.evidence_id not in best:
+            best[chunk.evidence_id] = RankedChunk(
+                chunk, score, signals.similarity.get(key, 0.0), signals.coverage.get(key, 0.0)
+            )
+    return list(best.values())
+
+
 def fuse(signals: Signals, profile: Profile) -> dict[UUID, float]:
-    """The fused score of every candidate by the profile's method."""
+    """The fused score of every candidate by RRF or a weighted sum."""
     settings = profile.fusion
     coverage = {key: value for key, value in signals.coverage.items() if value >= settings.min_coverage}
     weights = (settings.vector_weight, settings.lexical_weight)
@@ -51,64 +128,9 @@ def fuse(signals: Signals, profile: Profile) -> dict[UUID, float]:
     return fusion.weighted_sum((positive, coverage), weights)
 
 
-def rank(
-    chunks: Mapping[UUID, StoredChunk],
-    signals: Signals,
-    names: NameMatch,
-    profile: Profile,
-    now: datetime,
-    *,
-    portfolio: bool,
-) -> list[RankedChunk]:
-    """The best chunk of every record, best first.
-
-    ``portfolio`` says that several projects are searched, so that a named client is worth following.
-    """
-    fused = {key: score for key, score in fuse(signals, profile).items() if key in chunks}
-    pool = dict(fusion.ranked(fused)[: profile.candidates.pool])
-    boosts = profile.boosts
-    support = fusion.thread_support(pool, {key: chunks[key].thread_id for key in pool})
-    scored: dict[UUID, float] = {}
-    for key, score in pool.items():
-        chunk = chunks[key]
-        total = score + boosts.thread * support[key]
-        if portfolio:
-            total += boosts.project * names.projects.get(chunk.project_id, 0.0)
-        if boosts.person:
-            total += boosts.person * _person_share(chunk, names.people)
-        if boosts.freshness:
-            total += boosts.freshness * freshness(chunk.source_time, now)
-        scored[key] = total
-    best: dict[str, RankedChunk] = {}
-    for key, score in fusion.ranked(scored):
-        chunk = chunks[key]
-        if chunk.evidence_id not in best:
-            best[chunk.evidence_id] = RankedChunk(
-                chunk, score, signals.similarity.get(key, 0.0), signals.coverage.get(key, 0.0)
-            )
-    return list(best.values())
-
-
 def freshness(moment: datetime | None, now: datetime) -> float:
     """1 for now and the future, halved every 45 days, 0 when the time is unknown."""
     if moment is None:
         return 0.0
     days = max((now - moment).total_seconds() / 86_400, 0.0)
     return math.exp2(-days / _HALF_LIFE_DAYS)
-
-
-def top_ids(lists: Sequence[Iterable[UUID]], limits: Sequence[int]) -> list[UUID]:
-    """The first ids of every list, each once, in order of appearance."""
-    kept: dict[UUID, None] = {}
-    for ids, limit in zip(lists, limits, strict=True):
-        for count, key in enumerate(ids):
-            if count == limit:
-                break
-            kept[key] = None
-    return list(kept)
-
-
-def _person_share(chunk: StoredChunk, people: Mapping[str, float]) -> float:
-    return max(
-        (share for name, share in people.items() if name == chunk.author or name in chunk.header), default=0.0
-    )

@@ -37,14 +37,26 @@ class MessageRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Party:
+    """Who somebody outside the studio is: name, job and company as far as the records tell.
+
+    ``about`` says in a few words what the company is and where ("law firm, Bristol"): people ask for "the law firm".
+    """
+
+    name: str
+    job: str | None = None
+    company: str | None = None
+    about: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ConversationThread:
     """A conversation and its live messages in order of time."""
 
     id: UUID
     place: Place
     channel: str
-    contact: str
-    company: str | None
+    contact: Party
     subject: str | None
     messages: tuple[MessageRecord, ...]
 

@@ -23,15 +23,19 @@ from models.infra.clock import utcnow
 from retrieval import lexical, ranking, store
 from retrieval.embedding import RoleEmbedding, Vectors
 from retrieval.filters import Filters
+from retrieval.intent import read_intent
 from retrieval.lexical import LexicalResult
+from retrieval.lexicon import read_lexicon
 from retrieval.names import Gazetteer, NameMatch
 from retrieval.profile import Profile
-from retrieval.ranking import RankedChunk, Signals
+from retrieval.ranking import Asked, RankedChunk, Signals
 from retrieval.schemas import Mode
+from retrieval.store import StoredChunk
 
 _GAZETTEER_TTL_S = 120.0
 _GAZETTEERS_KEPT = 64
 _QUERY_VECTORS_KEPT = 512
+_CERTAIN = 0.45
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,17 @@ class SearchResult:
     names: NameMatch
     lexical: LexicalResult
     timings_ms: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateSet:
+    """Chunks that either search found, with both scores and what the question itself tells."""
+
+    chunks: Mapping[UUID, StoredChunk]
+    signals: Signals
+    asked: Asked
+    lexical: LexicalResult
+    timings_ms: Mapping[str, float]
 
 
 class _ScopedRetriever(BaseRetriever):
@@ -77,7 +92,10 @@ class LexicalRetriever(_ScopedRetriever):
     def search(self, question: str, names: NameMatch) -> LexicalResult:
         """Hits with coverage 0..1 and the terms they were found by."""
         settings = self._profile.lexical
-        terms = lexical.build_terms(question, names.spellings, settings.translation)
+        near = read_lexicon(self._session, self._filters.scope.account_scope_id).neighbours(
+            lexical.asked_words(question), least=settings.least_similarity, most=settings.neighbours
+        )
+        terms = lexical.build_terms(question, names.spellings, near, settings.least_similarity)
         return lexical.search(self._session, terms, self._filters, settings, self._profile.candidates.lexical)
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
@@ -104,33 +122,44 @@ class HybridRetriever(_ScopedRetriever):
 
     def search(self, question: str) -> SearchResult:
         """The ranking of a question: the best chunk of every record, best first."""
+        candidates = self.candidates(question)
+        ranked = ranking.rank(candidates.chunks, candidates.signals, candidates.asked, self._profile)
+        return SearchResult(tuple(ranked), candidates.asked.names, candidates.lexical, candidates.timings_ms)
+
+    def candidates(self, question: str) -> CandidateSet:
+        """What both searches find, before it is ordered. Names in the question widen and narrow it."""
         clock = _Stopwatch()
-        names = gazetteer(self._session, self._filters).match(question)
+        known = gazetteer(self._session, self._filters)
+        names = known.match(question)
+        portfolio = len(self._filters.scope.project_ids) > 1
+        # Inside one project its name says nothing; over several the ranking follows the name by itself.
+        asked_for = known.without_projects(question) if names.projects or not portfolio else question
         clock.lap("names")
         similarity: dict[UUID, float] = {}
         found = LexicalResult()
         if self._mode != "lexical":
-            query_vector(self._model, question)
+            query_vector(self._model, asked_for)
             clock.lap("embedding")
-            similarity = self._vector.scores(question)
+            similarity = self._vector.scores(asked_for)
+            if portfolio and (home := _named_project(names)):
+                narrowed = VectorRetriever(
+                    self._session, self._filters.within(home), self._profile, self._model
+                )
+                similarity |= narrowed.scores(asked_for)
             clock.lap("vector")
         if self._mode != "vector":
-            found = self._lexical.search(question, names)
+            found = self._lexical.search(asked_for, names)
             clock.lap("lexical")
         coverage = {hit.chunk_id: hit.coverage for hit in found.hits}
         if self._mode == "hybrid":
-            # A chunk that only words found gets its cosine too: the sum compares like with like.
+            # A chunk that only words found gets its cosine too: the features compare like with like.
             missing = [key for key in coverage if key not in similarity]
-            vector = query_vector(self._model, question)
+            vector = query_vector(self._model, asked_for)
             similarity |= store.similarities(self._session, self._filters, self._model.spec, vector, missing)
         chunks = store.load_chunks(self._session, self._filters, list({**similarity, **coverage}))
         clock.lap("chunks")
-        ranked = ranking.rank(
-            chunks, Signals(similarity, coverage), names, self._profile, utcnow(),
-            portfolio=len(self._filters.scope.project_ids) > 1,
-        )  # fmt: skip
-        clock.lap("ranking")
-        return SearchResult(tuple(ranked), names, found, clock.laps)
+        asked = Asked(names, read_intent(question), portfolio, utcnow())
+        return CandidateSet(chunks, Signals(similarity, coverage), asked, found, clock.laps)
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         return [to_node(hit.chunk, hit.score) for hit in self.search(query_bundle.query_str).ranked]
@@ -147,6 +176,12 @@ def to_node(chunk: store.StoredChunk, score: float) -> NodeWithScore:
         "time": chunk.source_time.isoformat() if chunk.source_time else None,
     }
     return NodeWithScore(node=TextNode(id_=str(chunk.id), text=chunk.body, metadata=metadata), score=score)
+
+
+def _named_project(names: NameMatch) -> UUID | None:
+    """The project whose client the question names outright, when it is one."""
+    certain = [project_id for project_id, share in names.projects.items() if share > _CERTAIN]
+    return certain[0] if len(certain) == 1 else None
 
 
 class _Stopwatch:

@@ -24,6 +24,7 @@ from models.tables.chatwoot import Attachment, Contact, Conversation, Message
 from models.tables.crm import Opportunity, OpportunityStageEvent
 from models.tables.linear import Comment, Issue
 from models.tables.platform import Project
+from retrieval.parties import Caller, Directory, KnownCompany, KnownPerson
 from retrieval.records import (
     CommentRecord,
     CompanyThread,
@@ -173,6 +174,7 @@ def _conversations(
     ):
         if file.file_name:
             attachments[file.message_id].append(file.file_name)
+    directory = _directory(session, scope, {row.project_id for row in conversations})
     of_conversation: defaultdict[UUID, list[MessageRecord]] = defaultdict(list)
     names = {row.id: _contact_name(row, contacts) for row in conversations}
     for row in sorted(messages, key=lambda row: (row.sent_at, row.vendor_id.zfill(20))):
@@ -193,18 +195,41 @@ def _conversations(
     threads: list[Thread] = []
     for row in conversations:
         contact = contacts.get(row.contact_id) if row.contact_id else None
+        caller = Caller(
+            row.project_id,
+            names[row.id],
+            contact.email if contact else None,
+            contact.phone if contact else None,
+            contact.company_name if contact else None,
+        )
         threads.append(
             ConversationThread(
                 row.id,
                 _place(row, projects),
                 row.inbox_name or "",
-                names[row.id],
-                contact.company_name if contact else None,
+                directory.describe(caller),
                 row.subject,
                 tuple(of_conversation[row.id]),
             )
         )
     return threads
+
+
+def _directory(session: Session, scope: AccountScopeId, project_ids: set[UUID]) -> Directory:
+    people: Sequence[Person] = _rows(session, Person, scope, col(Person.project_id).in_(project_ids))
+    companies: Sequence[Company] = _rows(session, Company, scope, col(Company.project_id).in_(project_ids))
+    return Directory(
+        (
+            KnownPerson(
+                row.project_id, row.name, tuple(row.emails), tuple(row.phones), row.job_title, row.company_id
+            )
+            for row in people
+        ),
+        (
+            KnownCompany(row.id, row.project_id, row.name, tuple(row.domains), row.description, row.city)
+            for row in companies
+        ),
+    )
 
 
 def _contact_name(row: Conversation, contacts: dict[UUID, Contact]) -> str:

@@ -40,6 +40,7 @@ class StoredChunk:
     lang: str
     author: str | None
     source_time: datetime | None
+    from_studio: bool
 
     @property
     def evidence_id(self) -> str:
@@ -131,8 +132,10 @@ def load_chunks(session: Session, filters: Filters, chunk_ids: Sequence[UUID]) -
         text(
             f"""
             SELECT c.id, c.project_id, c.thread_id, c.kind, s.record_id, s.vendor_id, c.title, c.header, c.context,
-                   c.body, c.lang, c.author, c.source_time
+                   c.body, c.lang, c.author, c.source_time,
+                   c.kind IN ('comment', 'note') OR coalesce(m.message_type = 1, false) AS from_studio
             FROM rag_chunks c JOIN chunk_sources s ON s.chunk_id = c.id AND s.position = 0
+            LEFT JOIN cw_messages m ON m.id = s.record_id AND c.kind = 'message'
             WHERE c.id = ANY(:ids) AND {condition}
             """  # noqa: S608  the condition is ours
         ),

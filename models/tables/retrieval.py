@@ -112,6 +112,20 @@ class ChunkSource(Scoped, table=True):
     span_end: int
 
 
+class LexiconEntry(SQLModel, table=True):
+    """A word of a scope's texts with its vector: how search finds words of the same meaning, in both languages."""
+
+    __tablename__: ClassVar[Any] = "rag_lexicon"
+    __table_args__ = (PrimaryKeyConstraint("account_scope_id", "stem"),)
+
+    account_scope_id: UUID = Field(foreign_key="account_scopes.id", ondelete="CASCADE")
+    stem: str
+    word: str = Field(description="The form that was seen first; its stem is the key")
+    model_key: str
+    embedding: Any = Field(sa_column=Column(HALFVEC(512), nullable=False))
+    created_at: dt.datetime = time_field(required=True)
+
+
 class EmbeddingModel(SQLModel, table=True):
     """An embedding model that vectors were made with."""
 

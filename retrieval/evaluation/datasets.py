@@ -1,0 +1,89 @@
+"""The judged questions: the demo world's gold questions and public collections, each in one frozen form.
+
+Held-out questions are measured and never tuned on: ``development_questions`` does not even read them into memory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from retrieval.schemas import Lang
+
+WORLD_FILE = Path(__file__).parent / "datasets" / "world.jsonl"
+NOT_ANSWERABLE = "not-answerable"
+
+
+@dataclass(frozen=True, slots=True)
+class GoldQuestion:
+    """A question with the vendor records that answer it, as (source type, vendor id); none when it has no answer."""
+
+    id: str
+    lang: Lang
+    kind: str
+    scope: Literal["project", "portfolio"]
+    project: str
+    question: str
+    held_out: bool
+    evidence: frozenset[tuple[str, str]]
+
+    @property
+    def answerable(self) -> bool:
+        """Whether the world holds an answer."""
+        return self.kind != NOT_ANSWERABLE
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedCollection:
+    """A public collection: documents and queries by id with their language, relevant documents by query."""
+
+    name: str
+    documents: dict[str, tuple[Lang, str]]
+    queries: dict[str, tuple[Lang, str]]
+    relevant: dict[str, frozenset[str]]
+
+
+def all_questions(path: Path = WORLD_FILE) -> list[GoldQuestion]:
+    """Every gold question, for measuring."""
+    return [_question(row) for row in _rows(path)]
+
+
+def development_questions(path: Path = WORLD_FILE) -> list[GoldQuestion]:
+    """The questions that parameters may be chosen on."""
+    return [_question(row) for row in _rows(path) if row["held_out"] is False]
+
+
+def load_collection(folder: Path) -> JudgedCollection:
+    """A collection of ``corpus.jsonl``, ``queries.jsonl`` and ``qrels.tsv``. Raises FileNotFoundError."""
+    documents = {row["id"]: (row["lang"], row["text"]) for row in _rows(folder / "corpus.jsonl")}
+    queries = {row["id"]: (row["lang"], row["text"]) for row in _rows(folder / "queries.jsonl")}
+    relevant: dict[str, set[str]] = {}
+    for line in (folder / "qrels.tsv").read_text().splitlines():
+        query_id, document_id, _ = line.split("\t")
+        relevant.setdefault(query_id, set()).add(document_id)
+    return JudgedCollection(
+        folder.name, documents, queries, {key: frozenset(found) for key, found in relevant.items()}
+    )
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            if line.strip():
+                yield json.loads(line)
+
+
+def _question(row: dict[str, Any]) -> GoldQuestion:
+    return GoldQuestion(
+        id=row["id"],
+        lang=row["lang"],
+        kind=row["kind"],
+        scope=row["scope"],
+        project=row["project"],
+        question=row["question"],
+        held_out=row["held_out"],
+        evidence=frozenset((item["source_type"], str(item["vendor_id"])) for item in row["evidence"]),
+    )

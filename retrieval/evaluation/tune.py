@@ -1,0 +1,118 @@
+"""Chooses the ranking's weights and the support model on development questions: `python -m retrieval.evaluation.tune`.
+
+Held-out questions are not read (`datasets.development_questions`). Weights are fitted listwise: for each question the
+softmax over its candidates should put its mass on the evidence (Cao et al., ICML 2007), with ridge regularisation, since
+there are few questions. The estimate printed is cross-validated by project: each project's questions are ranked by
+weights fitted on the other projects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlmodel import Session
+
+from models.infra.settings import get_settings
+from retrieval import ranking
+from retrieval.embedding import embedding_model
+from retrieval.evaluation import metrics
+from retrieval.evaluation.datasets import GoldQuestion
+from retrieval.evaluation.world import WorldScope
+from retrieval.filters import Filters
+from retrieval.profile import Profile
+from retrieval.retrievers import CandidateSet, HybridRetriever
+
+Matrix = NDArray[np.float64]
+_RIDGE = 0.02
+_STEPS = 400
+_RATE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One development question with its candidates: their features, and which of them are evidence."""
+
+    question: GoldQuestion
+    candidates: CandidateSet
+    keys: tuple[UUID, ...]
+    features: Matrix
+    relevant: NDArray[np.bool_]
+
+
+def collect(
+    session: Session, world: WorldScope, questions: Sequence[GoldQuestion], profile: Profile
+) -> list[Example]:
+    """The candidates of every question as the profile's searches find them."""
+    model = embedding_model(get_settings())
+    examples: list[Example] = []
+    for question in questions:
+        found = HybridRetriever(session, Filters(world.of(question)), profile, model).candidates(
+            question.question
+        )
+        made = ranking.features(found.chunks, found.signals, found.asked)
+        keys = tuple(made)
+        relevant = [
+            (found.chunks[key].kind, found.chunks[key].vendor_id) in question.evidence for key in keys
+        ]
+        examples.append(
+            Example(
+                question,
+                found,
+                keys,
+                np.array([made[key] for key in keys], dtype=np.float64),
+                np.array(relevant),
+            )
+        )
+    return examples
+
+
+def fit_ranking(examples: Sequence[Example], names: Sequence[str] = ranking.FEATURES) -> dict[str, float]:
+    """One weight per feature, scaled so that a cosine counts 1."""
+    columns = [ranking.FEATURES.index(name) for name in names]
+    usable = [(item.features[:, columns], item.relevant) for item in examples if item.relevant.any()]
+    scale = np.concatenate([features for features, _ in usable]).std(axis=0) + 1e-9
+    lists = [(features / scale, relevant / relevant.sum()) for features, relevant in usable]
+    weights = np.zeros(len(columns))
+    first, second = np.zeros_like(weights), np.zeros_like(weights)
+    for step in range(1, _STEPS + 1):
+        gradient = _RIDGE * weights
+        for features, target in lists:
+            logits = features @ weights
+            shares = np.exp(logits - logits.max())
+            gradient = gradient + features.T @ (shares / shares.sum() - target) / len(lists)
+        # Adam (Kingma, Ba 2015): the features differ in how often they are not zero.
+        first = 0.9 * first + 0.1 * gradient
+        second = 0.99 * second + 0.01 * gradient**2
+        weights = weights - _RATE * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.99**step)) + 1e-8)
+    plain = weights / scale
+    unit = plain[list(names).index("similarity")] if "similarity" in names else 1.0
+    return {name: round(float(weight / unit), 4) for name, weight in zip(names, plain, strict=True)}
+
+
+def recall(examples: Sequence[Example], weights: Mapping[str, float], k: int = 10) -> list[float]:
+    """Recall at ``k`` of every answerable example under these weights."""
+    vector = np.array([weights.get(name, 0.0) for name in ranking.FEATURES])
+    values: list[float] = []
+    for item in examples:
+        if not item.question.answerable:
+            continue
+        order = np.argsort(-(item.features @ vector), kind="stable")
+        chunks = [item.candidates.chunks[item.keys[place]] for place in order.tolist()]
+        ranked = list(dict.fromkeys(f"{chunk.kind}:{chunk.vendor_id}" for chunk in chunks))
+        values.append(metrics.recall_at(ranked, {f"{kind}:{key}" for kind, key in item.question.evidence}, k))
+    return values
+
+
+def cross_validated(examples: Sequence[Example], names: Sequence[str] = ranking.FEATURES) -> list[float]:
+    """Recall at 10 of every answerable example under weights fitted on the other projects' examples."""
+    values: list[float] = []
+    for project in sorted({item.question.project for item in examples}):
+        others = [item for item in examples if item.question.project != project]
+        values += recall(
+            [item for item in examples if item.question.project == project], fit_ranking(others, names)
+        )
+    return values

@@ -1,0 +1,99 @@
+"""What kind of answer a question wants, and whether a text could hold it: a date, a number, a person, a promise, a state.
+
+Pure and bilingual. A question that starts with "when" is not answered by a text without any time in it. The patterns are
+of the two languages in general; how much they count is fitted on development questions.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_MONTHS = (
+    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+    r"|январ\w*|феврал\w*|март\w*|апрел\w*|ма[йяе]|июн\w*|июл\w*|август\w*|сентябр\w*|октябр\w*|ноябр\w*|декабр\w*"
+)
+_ASKS_DATE = re.compile(
+    r"\b(?:when|date|dates|day|deadline|how soon|until|by which|what time|since)\b"
+    r"|\b(?:когда|дат[ауы]|числ\w*|срок\w*|дедлайн\w*|к какому дню|какой день)\b",
+    re.IGNORECASE,
+)
+_ASKS_NUMBER = re.compile(
+    r"\b(?:how (?:many|much|long|often|large|big|far)|price|cost|figure|version|rate|total"
+    r"|what (?:share|proportion|percentage|number|amount|price|fee|sum))\b"
+    r"|\b(?:сколько|цен[аыуе]\w*|процент\w*|стоит|стоил\w*|стоимост\w*|размер\w*|верси\w*|штраф\w*|какая (?:сумма|доля)|почём)\b",
+    re.IGNORECASE,
+)
+_ASKS_PERSON = re.compile(
+    r"\b(?:who|whom|whose|which person|contact|responsible)\b|\b(?:кто|кого|кому|кем|чь[еёяи]\w*)\b",
+    re.IGNORECASE,
+)
+_ASKS_PROMISE = re.compile(
+    r"\b(?:promis\w+|commit\w*|agreed?|said|tell|told|gave?|give|supposed|due)\b"
+    r"|\b(?:обеща\w+|пообеща\w+|договор\w+|назва\w+|долж[еа]н\w*|обяза\w+|собирал\w+)\b",
+    re.IGNORECASE,
+)
+_ASKS_STATE = re.compile(
+    r"\b(?:now|status|so far|currently|still|yet|stand|left|already|progress|state)\b"
+    r"|\b(?:сейчас|статус\w*|на каком этапе|уже|пока|осталось|ещё не|готов\w*|доделал\w*|до сих пор|в итоге)\b",
+    re.IGNORECASE,
+)
+
+_HAS_DATE = re.compile(
+    rf"\b\d{{1,2}}\s+(?:{_MONTHS})\b|\b(?:{_MONTHS})\s+\d|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\btomorrow\b|\bweeks?\b"
+    r"|\b(?:понедельник|вторник|сред[уыае]|четверг|пятниц|суббот|воскресень|завтра|недел)\w*",
+    re.IGNORECASE,
+)
+_HAS_DIGIT = re.compile(r"\d")
+_HAS_AMOUNT = re.compile(
+    r"[€$£₽₸%]|\b(?:EUR|USD|GBP|RUB|KZT|percent|pounds|euros)\b|\d[\d\s,.]*(?:тыс|руб|евро|фунт|тенге)",
+    re.IGNORECASE,
+)
+_HAS_NAME = re.compile(r"(?<![.!?]\s)(?<!^)\b[A-ZА-ЯЁ][a-zа-яё]+")
+_HAS_PROMISE = re.compile(
+    r"\b(?:will|shall|promis\w+|commit\w*|deadline|no later|by (?:the )?(?:\d|mon|tue|wed|thu|fri|end))\b|'ll\b"
+    r"|\b(?:обеща\w+|сделаем|пришл[юеё]\w*|будет|к \d|до \d|не позже|срок\w*|вышл\w+|отправ[лю]\w*|подготов\w+)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a question asks for; several at once are usual."""
+
+    date: bool
+    number: bool
+    person: bool
+    promise: bool
+    state: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What a text holds, each 0..1."""
+
+    date: float
+    number: float
+    person: float
+    promise: float
+
+
+def read_intent(question: str) -> Intent:
+    """The kinds of answer a question wants."""
+    return Intent(
+        date=bool(_ASKS_DATE.search(question)),
+        number=bool(_ASKS_NUMBER.search(question)),
+        person=bool(_ASKS_PERSON.search(question)),
+        promise=bool(_ASKS_PROMISE.search(question)),
+        state=bool(_ASKS_STATE.search(question)),
+    )
+
+
+def read_offers(body: str) -> Offers:
+    """What a text could answer; a bare digit is half a number, an amount or share a whole one."""
+    return Offers(
+        date=float(bool(_HAS_DATE.search(body))),
+        number=1.0 if _HAS_AMOUNT.search(body) else 0.5 * bool(_HAS_DIGIT.search(body)),
+        person=float(bool(_HAS_NAME.search(body))),
+        promise=float(bool(_HAS_PROMISE.search(body))),
+    )
