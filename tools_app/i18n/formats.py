@@ -45,7 +45,7 @@ def hours(locale: str, value: float | None) -> str:
     """A duration given in hours: minutes below one hour, days from two days on."""
     if value is None:
         return UNKNOWN
-    if value < 1:
+    if round(value * 60) < 60:
         return text(locale, "unit.minutes", value=number(locale, round(value * 60)))
     if value < 48:
         return text(locale, "unit.hours", value=number(locale, round(value, 1)))
