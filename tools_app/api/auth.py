@@ -9,7 +9,7 @@ from models.infra.database import in_db
 from models.infra.errors import InvalidInput
 from models.infra.settings import get_settings
 from tools_app.api.deps import Caller, Changer, browser_of, check_origin, session_token
-from tools_app.api.schemas import Answer, Input
+from tools_app.api.schemas import Answer, Input, NoInput
 from tools_app.services import auth
 from tools_app.services.views import SessionView
 
@@ -76,7 +76,9 @@ async def login(request: Request, response: Response, body: LoginInput) -> Sessi
 
 
 @router.post("/logout", summary="End the session")
-async def logout(request: Request, response: Response, session: Changer) -> LogoutAnswer:
+async def logout(
+    request: Request, response: Response, session: Changer, _body: NoInput | None = None
+) -> LogoutAnswer:
     """Ends the session on the server and removes the cookie."""
     del session
     await in_db(auth.logout, session_token(request) or "")

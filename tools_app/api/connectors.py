@@ -8,14 +8,21 @@ from fastapi import APIRouter, Path, Query
 from models.infra.database import in_db
 from models.queries.connector_overview import ErrorFacts
 from tools_app.api.deps import Changer, Limit, ReadScope
-from tools_app.api.schemas import ItemList
+from tools_app.api.schemas import Input, ItemList, NoInput
 from tools_app.services import connectors
 from tools_app.services.connectors import RequestedRun
 from tools_app.services.views import ConnectorCard
 
 router = APIRouter(prefix="/connectors", tags=["connectors"])
 
-Connector = Annotated[Literal["chatwoot", "linear", "attio"], Path(description="Name of the connector.")]
+ConnectorName = Literal["chatwoot", "linear", "attio"]
+Connector = Annotated[ConnectorName, Path(description="Name of the connector.")]
+
+
+class SyncInput(Input):
+    """What to sync: the connections of one connector, or all when it is left out."""
+
+    connector: ConnectorName | None = None
 
 
 @router.get("/state", summary="State of every connection")
@@ -24,14 +31,15 @@ async def state(scope: ReadScope) -> ItemList[ConnectorCard]:
     return ItemList[ConnectorCard](items=await in_db(connectors.connectors_state, scope))
 
 
-@router.post("/sync", status_code=202, summary="Sync all connections now")
-async def sync_all(session: Changer) -> ItemList[RequestedRun]:
-    """Asks for a sync of every connection of the account scope; a running one is joined."""
-    return ItemList[RequestedRun](items=await in_db(connectors.sync_now, session))
+@router.post("/sync", status_code=202, summary="Sync connections now")
+async def sync_all(session: Changer, body: SyncInput | None = None) -> ItemList[RequestedRun]:
+    """Asks for a sync of every connection of the account scope, or of one connector's; a running one is joined."""
+    connector = None if body is None else body.connector
+    return ItemList[RequestedRun](items=await in_db(connectors.sync_now, session, connector))
 
 
 @router.post("/{name}/sync", status_code=202, summary="Sync the connections of one connector now")
-async def sync_one(session: Changer, name: Connector) -> ItemList[RequestedRun]:
+async def sync_one(session: Changer, name: Connector, _body: NoInput | None = None) -> ItemList[RequestedRun]:
     """Asks for a sync; 404 when the account scope has no such connection."""
     return ItemList[RequestedRun](items=await in_db(connectors.sync_now, session, name))
 

@@ -7,7 +7,7 @@ from pydantic import StringConstraints
 
 from models.infra.database import in_db
 from tools_app.api.deps import Caller, Changer
-from tools_app.api.schemas import Answer, Input, ItemList
+from tools_app.api.schemas import Answer, Input, ItemList, NoInput
 from tools_app.services import projects
 from tools_app.services.views import ProjectOption
 
@@ -47,7 +47,9 @@ async def create_project(session: Changer, body: ProjectInput) -> ProjectAnswer:
 
 @router.post("/{project_id}/select", summary="Make a project the session's default")
 async def select_project(
-    session: Changer, project_id: Annotated[str, Path(max_length=64, description="Id or slug, or `all`.")]
+    session: Changer,
+    project_id: Annotated[str, Path(max_length=64, description="Id or slug, or `all`.")],
+    _body: NoInput | None = None,
 ) -> SelectionAnswer:
     """Chooses what requests without `project_id` read; 404 outside the account scope."""
     chosen = await in_db(projects.select, session, project_id)

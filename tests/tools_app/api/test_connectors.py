@@ -117,6 +117,12 @@ def test_one_connector_can_be_synced_alone(client: httpx.Client) -> None:
     assert [each["connector"] for each in items] == ["linear"]
 
 
+def test_a_sync_of_all_can_be_narrowed_to_one_connector_by_its_body(client: httpx.Client) -> None:
+    items = client.post("/api/connectors/sync", json={"connector": "attio"}).json()["items"]
+    assert [each["connector"] for each in items] == ["attio"]
+    assert client.post("/api/connectors/sync", json={"connector": "jira"}).status_code == 400
+
+
 def test_a_connector_that_does_not_exist_is_refused(client: httpx.Client) -> None:
     assert client.post("/api/connectors/hubspot/sync").status_code == 400
 

@@ -59,6 +59,32 @@ def test_an_invalid_body_is_400_in_the_one_shape(client: httpx.Client) -> None:
         assert answer.json()["request_id"] == answer.headers["x-request-id"]
 
 
+def test_every_mutation_refuses_a_body_it_does_not_know(client: httpx.Client) -> None:
+    paths = client.get("/api/openapi.json").json()["paths"]
+    mutations = [
+        (method, path.format(name="linear", project_id="all"))
+        for path, operations in paths.items()
+        for method in operations
+        if method != "get"
+    ]
+    assert ("post", "/api/auth/logout") in mutations
+    for method, path in mutations:
+        for content in (b'{"unexpected": true}', b"[]", b"0", b'""', b"{", b"connector=linear"):
+            answer = client.request(
+                method, path, content=content, headers={"content-type": "application/json"}
+            )
+            assert answer.status_code == 400, (path, content, answer.text)
+            assert answer.json()["error"]["code"] == "invalid_input"
+    assert client.get("/api/auth/me").status_code == 200
+
+
+def test_a_mutation_without_parameters_takes_an_empty_object_or_nothing(client: httpx.Client) -> None:
+    for path in ("/api/projects/all/select", "/api/connectors/linear/sync", "/api/connectors/sync"):
+        for body in ({}, None):
+            assert client.post(path, json=body).is_success, (path, body)
+    assert client.post("/api/auth/logout", json={}).status_code == 200
+
+
 def test_an_invalid_parameter_is_400_in_the_one_shape(client: httpx.Client) -> None:
     for query in ("limit=0", "limit=201", "limit=x", "cursor=garbage", "cursor=W10", "week=x&stage=y"):
         answer = client.get(f"/api/records?set=messages_weekly&{query}")
