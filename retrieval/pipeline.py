@@ -147,7 +147,7 @@ def record_feedback(
     rating: Literal["up", "down"],
     comment: str | None = None,
 ) -> None:
-    """Store a vote on a run; a later vote replaces the earlier one.
+    """Store a vote on a run; a later vote replaces the earlier one. Repeated without a comment, it keeps its comment.
 
     Raises NotFound when the run was not asked wholly inside the scope, InvalidInput for an unknown rating.
     """
@@ -165,6 +165,8 @@ def record_feedback(
     vote = session.exec(select(Feedback).where(col(Feedback.query_run_id) == query_run_id)).one_or_none()
     if vote is None:
         vote = Feedback(query_run_id=query_run_id, account_scope_id=scope.account_scope_id, rating=rating)
+    elif comment is None and vote.rating == rating:
+        words = vote.comment
     vote.rating, vote.comment, vote.created_at = rating, words, utcnow()
     session.add(vote)
     session.flush()

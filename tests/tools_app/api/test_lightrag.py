@@ -91,6 +91,25 @@ def test_a_vote_with_a_comment_is_stored_replaced_and_audited(client: httpx.Clie
     assert len(audited) == 2
 
 
+def test_the_same_vote_again_keeps_its_comment_and_the_opposite_one_drops_it(
+    client: httpx.Client, indexed: World
+) -> None:
+    run = client.post("/api/lightrag/query", json={"query": QUESTION}).json()["query_run_id"]
+    kept: list[str | None] = []
+    for rating, comment in (
+        ("down", "Wrong client"),
+        ("down", None),
+        ("down", ""),
+        ("down", "Late"),
+        ("up", None),
+    ):
+        vote = {"query_run_id": run, "rating": rating, "comment": comment}
+        assert client.post("/api/lightrag/feedback", json=vote).status_code == 200
+        with transaction() as session:
+            kept.append(session.exec(select(Feedback)).one().comment)
+    assert kept == ["Wrong client", "Wrong client", None, "Late", None]
+
+
 def test_a_vote_on_nothing_is_404_and_a_third_rating_400(
     client: httpx.Client, worlds: dict[str, World]
 ) -> None:
