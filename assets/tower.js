@@ -116,6 +116,8 @@
         return api("/api/auth/logout", {}, me.csrf_token);
       })
       .finally(function () {
+        // The tab's token names what the server holds for this tab: the next visitor begins with a new one.
+        sessionStorage.removeItem("token");
         location.assign("/login");
       });
   }

@@ -8,6 +8,7 @@ from tools_app.api.app import create_api
 from tools_app.i18n.catalogue import DEFAULT_LOCALE, text
 from tools_app.live import lifespan, warm_up
 from tools_app.pages import dashboard, jobs, login, records, search, search_page
+from tools_app.pages.session_guard import SessionGuard
 from tools_app.pages.shell_state import ShellState
 from tools_app.static_headers import with_static_headers
 
@@ -24,6 +25,8 @@ app = rx.App(
     toaster=None,
     app_wraps={},
 )
+# First: nothing may answer an event before it is known whose the pages' data are.
+app.add_middleware(SessionGuard(), index=0)
 
 
 def _add(view: object, route: str, section: str, *on_load: object) -> None:
