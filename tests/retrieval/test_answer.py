@@ -1,0 +1,171 @@
+"""An answer cites what it says; a refusal says what was searched."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.infra.ids import new_id
+from retrieval.answer import (
+    EXTRACTIVE,
+    NOT_ENOUGH,
+    NOTHING_INDEXED,
+    WRITTEN,
+    Quote,
+    compose,
+    extract,
+    refuse,
+    render,
+)
+from retrieval.lexical import Alternative, LexicalResult, Term
+from retrieval.profile import AnswerShape
+from retrieval.ranking import RankedChunk
+from retrieval.schemas import GROUP_OF, Lang
+from retrieval.store import StoredChunk
+
+MAY = datetime(2026, 5, 24, 9, tzinfo=UTC)
+SHAPE = AnswerShape(sentences=4, evidence=4)
+QUOTES = st.lists(
+    st.builds(
+        Quote,
+        evidence_id=st.uuids().map(lambda key: f"message:{key}"),
+        kind=st.sampled_from(sorted(GROUP_OF)),
+        title=st.sampled_from(["", "HPN-12 Booking", "Пилот"]),
+        speaker=st.sampled_from([None, "Anna", "Анна"]),
+        at=st.sampled_from([None, MAY]),
+        text=st.text(alphabet="abc абв.\n", min_size=1, max_size=40),
+    ),
+    max_size=8,
+)
+
+
+def hit(body: str, score: float = 1.0, author: str | None = "Anna") -> RankedChunk:
+    chunk = StoredChunk(
+        new_id(),
+        new_id(),
+        new_id(),
+        "message",
+        new_id(),
+        "1",
+        "Title",
+        "",
+        "",
+        body,
+        "en",
+        author,
+        MAY,
+        False,
+    )
+    return RankedChunk(chunk, score, score, score)
+
+
+def asked(*terms: str) -> LexicalResult:
+    made = tuple(Term((Alternative(term, 1.0),)) for term in terms)
+    return LexicalResult((), made, (1.0,) * len(terms), (1.0,) * len(terms))
+
+
+@pytest.mark.parametrize("lang", ["en", "ru"])
+@given(quotes=QUOTES)
+def test_every_number_in_the_text_has_its_citation_and_evidence(lang: Lang, quotes: list[Quote]) -> None:
+    draft = compose(quotes)
+    numbers = [int(number) for number in re.findall(r"\[(\d+)\]", render(draft.code, draft.params, lang))]
+    assert numbers == [citation.n for citation in draft.citations] == list(range(1, len(quotes) + 1))
+    assert [citation.evidence_id for citation in draft.citations] == [quote.evidence_id for quote in quotes]
+
+
+@given(quotes=QUOTES)
+def test_a_citation_holds_the_words_that_are_shown(quotes: list[Quote]) -> None:
+    draft = compose(quotes)
+    shown = render(draft.code, draft.params, "en")
+    assert all(citation.quote.replace("\n", " ") in shown for citation in draft.citations)
+
+
+def test_a_quote_names_who_said_it_and_when() -> None:
+    draft = compose([Quote("message:1", "message", "Booking", "Anna", MAY, "It ships.")])
+    assert render(draft.code, draft.params, "en") == "Anna, 24 May 2026: “It ships.” [1]"
+
+
+def test_a_quote_is_introduced_in_the_language_of_the_answer() -> None:
+    draft = compose([Quote("issue:1", "issue", "HPN-12", None, MAY, "It ships.")])
+    assert render(draft.code, draft.params, "ru") == "HPN-12, 24 мая 2026: «It ships.» [1]"
+
+
+def test_a_written_answer_is_shown_as_it_was_written() -> None:
+    assert render(WRITTEN, {"text": "It ships. [1]"}, "ru") == "It ships. [1]"
+
+
+def test_an_unknown_code_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        render("answer.unknown", {}, "en")
+
+
+def test_a_refusal_says_in_english_what_was_searched() -> None:
+    draft = refuse(groups={"messages": 12, "issues": 3, "deals": 0}, projects=2, date_from=MAY, date_to=MAY)
+    assert draft.code == NOT_ENOUGH
+    assert render(draft.code, draft.params, "en") == (
+        "There is not enough evidence for an answer. Searched: messages (12) and issues and comments (3) "
+        "in 2 projects from 24 May 2026 up to 24 May 2026."
+    )
+
+
+def test_a_refusal_says_in_russian_what_was_searched() -> None:
+    draft = refuse(groups={"messages": 12, "issues": 3, "deals": 4}, projects=1, date_from=None, date_to=MAY)
+    assert render(draft.code, draft.params, "ru") == (
+        "Данных для ответа недостаточно. Поиск шёл по источникам: сообщения (12), задачи и комментарии (3) "
+        "и сделки, заметки и компании (4) в 1 проекте по 24 мая 2026."
+    )
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"), [("en", "Nothing is indexed"), ("ru", "ничего не проиндексировано")]
+)
+def test_a_refusal_over_an_empty_index_says_so(lang: Lang, words: str) -> None:
+    draft = refuse(groups={"messages": 0}, projects=1, date_from=None, date_to=None)
+    assert draft.code == NOTHING_INDEXED
+    assert words in render(draft.code, draft.params, lang)
+
+
+def test_a_refusal_cites_nothing() -> None:
+    assert refuse(groups={"messages": 3}, projects=1, date_from=None, date_to=None).citations == ()
+
+
+def test_an_answer_of_quotes_says_that_it_is_one() -> None:
+    assert compose([]).code == EXTRACTIVE
+
+
+def test_nothing_found_gives_no_quotes() -> None:
+    assert extract([], asked("pilot"), SHAPE) == []
+
+
+def test_a_short_record_is_quoted_whole() -> None:
+    body = "The pilot starts on Tuesday. Bring the keys."
+    assert [quote.text for quote in extract([hit(body)], asked("pilot"), SHAPE)] == [body]
+
+
+def test_a_long_record_is_quoted_around_the_sentence_asked_for() -> None:
+    filler = "Nothing of note happened in this meeting at all. " * 12
+    quotes = extract([hit(f"{filler}The pilot starts on Tuesday. {filler}")], asked("pilot"), SHAPE)
+    assert "The pilot starts on Tuesday." in quotes[0].text
+    assert len(quotes[0].text) <= 320
+
+
+def test_a_quote_belongs_to_the_record_it_is_taken_from() -> None:
+    best, second = hit("The pilot starts.", 1.0), hit("It was agreed.", 0.9, "Marta")
+    quotes = extract([best, second], asked("pilot"), SHAPE)
+    assert [(quote.evidence_id, quote.speaker) for quote in quotes] == [
+        (best.chunk.evidence_id, "Anna"),
+        (second.chunk.evidence_id, "Marta"),
+    ]
+
+
+def test_evidence_far_below_the_best_is_not_quoted() -> None:
+    quotes = extract([hit("First.", 1.0), hit("Second.", 0.9), hit("Third.", 0.3)], asked("x"), SHAPE)
+    assert [quote.text for quote in quotes] == ["First.", "Second."]
+
+
+@given(scores=st.lists(st.floats(0.1, 1), min_size=1, max_size=10), limit=st.integers(1, 5))
+def test_no_more_is_quoted_than_the_profile_allows_and_never_nothing(scores: list[float], limit: int) -> None:
+    ranked = [hit("Text.", score) for score in sorted(scores, reverse=True)]
+    assert 1 <= len(extract(ranked, asked("x"), AnswerShape(sentences=limit, evidence=12))) <= limit
