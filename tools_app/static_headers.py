@@ -44,9 +44,17 @@ def _to_file(scope: Scope) -> Scope:
     if path in ("/", "") or "." in path.rsplit("/", 1)[-1] or path.startswith("/_"):
         return scope
     page = f"{path.rstrip('/')}.html"
-    if not (get_web_dir() / "build" / "client" / page.lstrip("/")).is_file():
+    if not _is_exported(page.lstrip("/")):
         return scope
     return {**scope, "path": page, "raw_path": page.encode()}
+
+
+def _is_exported(name: str) -> bool:
+    try:
+        return (get_web_dir() / "build" / "client" / name).is_file()
+    except OSError:
+        # A name that no file system takes (too long) is no page: the file server answers 404.
+        return False
 
 
 @lru_cache(maxsize=1)
