@@ -15,6 +15,7 @@ from rq.job import Job
 from rq_scheduler import Scheduler
 
 from jobs.queues import CONTROL, JsonJob, JsonQueue
+from models.infra.clock import utcnow
 from models.infra.database import transaction
 from models.infra.logging import configure_logging, get_logger
 from models.infra.redis import queue_redis
@@ -90,6 +91,18 @@ def install_cadences(scheduler: BoundedScheduler) -> None:
             timeout=CONTROL.timeout_s,
             queue_name=CONTROL.name,
         )
+    _note_next_turns(scheduler)
+
+
+def _note_next_turns(scheduler: BoundedScheduler) -> None:
+    """Tell the pages when each turn comes: dispatching says so only from the first turn on."""
+    now = utcnow()
+    planned = cast("list[tuple[Job, dt.datetime]]", list(scheduler.get_jobs(with_times=True)))
+    times = {job.id: at.replace(tzinfo=dt.UTC) for job, at in planned}
+    with transaction() as session:
+        for cadence in CADENCES:
+            # A turn that came due while no scheduler ran comes at once.
+            job_runs.plan_cadence(session, cadence.name, max(times[cadence.job_id], now))
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select, text, update
+from sqlalchemy import case, delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col
 
@@ -160,6 +160,15 @@ def save_cadence(session: Session, name: str, cadence_s: int) -> None:
         insert(ScheduledJob)
         .values(name=name, cadence_s=cadence_s)
         .on_conflict_do_update(index_elements=["name"], set_={"cadence_s": cadence_s})
+    )
+
+
+def plan_cadence(session: Session, name: str, at: dt.datetime) -> None:
+    """Note when a cadence's next turn comes (aware); one that is switched off has none."""
+    session.execute(
+        update(ScheduledJob)
+        .where(col(ScheduledJob.name) == name)
+        .values(next_run_at=case((col(ScheduledJob.enabled), at), else_=None))
     )
 
 

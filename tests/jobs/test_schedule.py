@@ -4,6 +4,7 @@ import datetime as dt
 import time
 
 from jobs import queues, schedule, tasks
+from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
 from models.queries import job_runs
 from models.tables.platform import ScheduledJob
@@ -22,6 +23,29 @@ def test_installing_twice_keeps_one_entry_a_cadence_and_its_time(database: str) 
     schedule.install_cadences(scheduler)
     assert {job.id: at for job, at in scheduler.get_jobs(with_times=True)} == before
     assert set(before) == {cadence.job_id for cadence in schedule.CADENCES}
+
+
+def next_runs() -> dict[str, dt.datetime | None]:
+    with reading() as session:
+        return {row.name: row.next_run_at for row in job_runs.list_cadences(session)}
+
+
+def test_the_next_turns_are_known_before_the_first_one_came(database: str) -> None:
+    scheduler = schedule.make_scheduler()
+    schedule.install_cadences(scheduler)
+    planned = {job.id: at.replace(tzinfo=dt.UTC) for job, at in scheduler.get_jobs(with_times=True)}
+    assert next_runs() == {cadence.name: planned[cadence.job_id] for cadence in schedule.CADENCES}
+
+
+def test_a_turn_that_came_due_while_no_scheduler_ran_is_not_shown_in_the_past(database: str) -> None:
+    scheduler = schedule.make_scheduler()
+    schedule.install_cadences(scheduler)
+    scheduler.connection.zadd(scheduler.scheduled_jobs_key, {"cadence-sync": time.time() - 3_600})
+    before = utcnow()
+    schedule.install_cadences(scheduler)
+    shown = next_runs()["sync"]
+    assert shown is not None
+    assert shown >= before
 
 
 def test_an_entry_the_product_no_longer_has_is_removed(database: str) -> None:
@@ -78,3 +102,4 @@ def test_a_cadence_that_is_switched_off_does_nothing_and_stays_off(database: str
     schedule.install_cadences(scheduler)
     tasks.dispatch("sync")
     assert queues.queue(queues.SYNC).count == 0
+    assert next_runs()["sync"] is None
