@@ -185,8 +185,12 @@ def reload_settings() -> Settings:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """This process's environment with `changes`: what a child process is started with (secrets never by argv)."""
-    return {**os.environ, **changes}
+    """This process's environment with `changes`: what a child process is started with (secrets never by argv).
+
+    The demo's password stays behind: its hash is all that a child needs, and an environment is easily read.
+    """
+    kept = {name: value for name, value in os.environ.items() if name.upper() != "DEMO_PASSWORD"}
+    return {**kept, **changes}
 
 
 def adopt(**variables: str) -> Settings:
