@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import datetime as dt
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Subquery, func, select
 from sqlmodel import Session
@@ -13,8 +16,37 @@ from models.infra.errors import InvalidInput
 from models.infra.ids import ProjectId
 from models.infra.scope import Scope
 from models.queries.moment import Moment
-from models.queries.record_sets import SETS, RecordSet
+from models.queries.record_sets import AGE_BANDS, SETS, RecordSet
 from models.queries.stream_sets import STREAM_SETS
+
+
+def _is_week(text: str) -> bool:
+    try:
+        # The form is compared too: other ISO 8601 forms of the day would match no record.
+        day = dt.date.fromisoformat(text)
+        return day.isoformat() == text and day.weekday() == 0
+    except ValueError:
+        return False
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+# What a dimension's value may look like. A value of another form would quietly name no record at all.
+_FORMS: Mapping[str, tuple[Callable[[str], bool], str]] = {
+    "week": (_is_week, "the Monday of a week, YYYY-MM-DD"),
+    "direction": (("incoming", "outgoing").__contains__, "incoming or outgoing"),
+    "age": (tuple(code for code, _ in AGE_BANDS).__contains__, ", ".join(code for code, _ in AGE_BANDS)),
+    "reason": (("overdue", "blocked").__contains__, "overdue or blocked"),
+    "currency": (lambda text: re.fullmatch("[A-Z]{3}", text) is not None, "an ISO 4217 code"),
+    "connection": (_is_id, "the id of a connection"),
+    # Stages are the studio's own words; only what cannot be part of a word is refused.
+    "stage": (lambda text: re.search(r"[\x00-\x1f\x7f]", text) is None, "text without control characters"),
+}
 
 GroupBy = Literal["project_id", "bucket", "series"]
 
@@ -41,12 +73,18 @@ def record_set(code: str) -> RecordSet:
 def narrowed(
     chosen: RecordSet, scope: Scope, moment: Moment, where: Mapping[str, str]
 ) -> tuple[Subquery, list[ColumnElement[bool]]]:
-    """The set as a subquery and its conditions for named dimensions. Raises InvalidInput for an unknown name."""
+    """The set as a subquery and its conditions for named dimensions.
+
+    Raises InvalidInput for a name that the set does not have and for a value that the dimension cannot have.
+    """
     rows = chosen.select(scope, moment).subquery()
     conditions: list[ColumnElement[bool]] = []
     for name, wanted in where.items():
         if name not in chosen.dimensions:
             raise InvalidInput("This record set has no such dimension.", set=chosen.code, dimension=name)
+        fits, form = _FORMS[name]
+        if not fits(wanted):
+            raise InvalidInput(f"{name} is {form}.", dimension=name)
         conditions.append(rows.c[chosen.dimensions[name]] == wanted)
     return rows, conditions
 

@@ -5,6 +5,7 @@ import pytest
 
 from models.infra.clock import utcnow
 from models.infra.database import transaction
+from models.queries import record_figures, record_sets, stream_sets
 from tests.tools_app.world import HOUR, World
 from tools_app.services.records import list_records
 
@@ -88,3 +89,40 @@ def test_the_records_query_of_every_figure_is_accepted_as_it_is(client: httpx.Cl
 @pytest.mark.parametrize("text", ["'; drop table projects; --", "%", "\\", "Won 🎉", ""])
 def test_any_text_may_be_asked_for_as_a_stage(worlds: dict[str, World], text: str) -> None:
     assert list_records(worlds["one"].of(), "pipeline", {"stage": text, "currency": "EUR"}).total == 0
+
+
+@pytest.mark.parametrize(
+    ("set_code", "name", "value"),
+    [
+        ("messages_weekly", "week", "abc"),
+        ("messages_weekly", "week", ""),
+        ("messages_weekly", "week", "2026-02-30"),
+        ("messages_weekly", "week", "2026-01-06"),  # a Tuesday
+        ("messages_weekly", "week", "20260105"),
+        ("messages_weekly", "week", "2026-W02-1"),
+        ("messages_weekly", "direction", "sideways"),
+        ("waiting_conversations", "age", "old"),
+        ("overdue_or_blocked_issues", "reason", "lazy"),
+        ("pipeline", "currency", "e"),
+        ("pipeline", "stage", "Won\n"),
+        ("pipeline", "stage", "\0"),
+        ("stream_linear_issues", "connection", "x"),
+    ],
+)
+def test_a_value_that_a_dimension_cannot_have_is_400(
+    client: httpx.Client, set_code: str, name: str, value: str
+) -> None:
+    answer = client.get("/api/records", params={"set": set_code, name: value})
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["error"]["code"] == "invalid_input"
+    assert answer.json()["error"]["details"]["dimension"] == name
+
+
+def test_a_week_without_records_is_an_empty_list(client: httpx.Client) -> None:
+    body = client.get("/api/records?set=messages_weekly&week=2020-01-06").json()
+    assert (body["total"], body["items"]) == (0, [])
+
+
+def test_every_dimension_of_every_set_has_a_form() -> None:
+    sets = (*record_sets.SETS.values(), *stream_sets.STREAM_SETS.values())
+    assert {name for each in sets for name in each.dimensions} == set(record_figures._FORMS)
