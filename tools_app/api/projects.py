@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from pydantic import StringConstraints
 
 from models.infra.database import in_db
-from tools_app.api.deps import Caller, Changer
+from tools_app.api.deps import Caller, Changer, Cursor
 from tools_app.api.schemas import Answer, Input, ItemList, NoInput
 from tools_app.services import projects
 from tools_app.services.views import ProjectOption
@@ -34,9 +34,14 @@ class SelectionAnswer(Answer):
 
 
 @router.get("", summary="Projects of the account scope")
-async def list_projects(session: Caller) -> ItemList[ProjectOption]:
+async def list_projects(
+    session: Caller,
+    cursor: Cursor = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="Items a page.")] = 200,
+) -> ItemList[ProjectOption]:
     """Clients by name, the project of unrouted records last."""
-    return ItemList[ProjectOption](items=await in_db(projects.list_projects, session))
+    page = await in_db(projects.page_of_projects, session, cursor=cursor, limit=limit)
+    return ItemList[ProjectOption](items=tuple(page.items), next_cursor=page.next_cursor)
 
 
 @router.post("", status_code=201, summary="Create a project")

@@ -4,6 +4,9 @@
 """
 
 import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -22,9 +25,36 @@ ALL = "all"
 _SLUG = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
 
 
+# Letters and symbols by category that show nothing: fillers and the empty Braille cell.
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+# They turn the direction of what stands beside a name, on every page that shows it.
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectPage:
+    """Some of the projects, in the order of the list, and the cursor of those after them."""
+
+    items: Sequence[ProjectOption]
+    next_cursor: str | None
+
+
 def list_projects(session: SessionView) -> tuple[ProjectOption, ...]:
     """The projects of the caller's account scope, clients by name, the unassigned one last."""
     return tuple(_option(each) for each in _facts(session))
+
+
+def page_of_projects(session: SessionView, *, cursor: str | None = None, limit: int = 200) -> ProjectPage:
+    """At most `limit` of the projects after `cursor`, the id of the last one before. Raises InvalidInput for another."""
+    options = list_projects(session)
+    start = 0
+    if cursor is not None:
+        found = [at for at, each in enumerate(options, start=1) if each.id == cursor]
+        if not found:
+            raise InvalidInput("The cursor is not one of ours.", code="invalid_cursor")
+        start = found[0]
+    items = options[start : start + limit]
+    return ProjectPage(items, items[-1].id if start + limit < len(options) else None)
 
 
 def resolve_scope(session: SessionView, project: str | None = None) -> Scope:
@@ -66,12 +96,17 @@ def select(session: SessionView, project: str) -> ProjectOption | None:
 
 
 def create(session: SessionView, slug: str, name: str) -> ProjectOption:
-    """Add a client project. Raises InvalidInput for a bad slug or an empty name, Conflict for a slug in use."""
-    slug, name = slug.strip().lower(), name.strip()
+    """Add a client project; control characters of its name are dropped.
+
+    Raises InvalidInput for a bad slug or a name of which nothing can be seen, Conflict for a slug in use.
+    """
+    slug, name = slug.strip().lower(), _printable(name)
     if not _SLUG.match(slug) or slug == ALL:
         raise InvalidInput("A slug is 1 to 63 of a-z, 0-9 and inner hyphens.", code="invalid_slug")
     if not name:
-        raise InvalidInput("A project needs a name.", code="name_required")
+        raise InvalidInput(
+            "A project needs a name with at least one visible character.", code="name_required"
+        )
     account_scope_id = AccountScopeId(UUID(session.account_scope_id))
     try:
         with transaction() as db:
@@ -88,6 +123,12 @@ def create(session: SessionView, slug: str, name: str) -> ProjectOption:
     except IntegrityError as fault:
         raise Conflict("A project with this slug exists.", code="slug_taken", slug=slug) from fault
     return _option(facts)
+
+
+def _printable(name: str) -> str:
+    """The name without control characters; empty when nothing of it can be seen."""
+    kept = "".join(each for each in name if each not in _BIDI and unicodedata.category(each) != "Cc").strip()
+    return kept if any(unicodedata.category(each)[0] in "LNPS" for each in kept if each not in _BLANK) else ""
 
 
 def _facts(session: SessionView) -> list[queries.ProjectFacts]:

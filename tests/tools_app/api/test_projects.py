@@ -1,4 +1,5 @@
 import httpx
+import pytest
 from sqlmodel import select
 
 from models.infra.database import transaction
@@ -46,3 +47,41 @@ def test_a_project_without_a_name_is_400(client: httpx.Client) -> None:
 
 def test_selecting_what_does_not_exist_is_404(client: httpx.Client) -> None:
     assert client.post("/api/projects/nothing/select").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "name", ["\u202e", "\u200b\u200d", "\0", "\u2066 \u2069", "\u3164", "\u2800", "\u0301", "\ufeff\t"]
+)
+def test_a_name_of_which_nothing_can_be_seen_is_400(client: httpx.Client, name: str) -> None:
+    answer = client.post("/api/projects", json={"slug": "x", "name": name})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "name_required"
+    assert "visible" in answer.json()["error"]["message"]
+
+
+def test_a_name_is_stored_without_what_turns_or_ends_a_line(client: httpx.Client) -> None:
+    # Joiners stay: they make one sign of several, in emoji and in Persian.
+    names = {"Ga\u202emma\0 \u2067One\u2069\n": "Gamma One", "👩\u200d💻": "👩\u200d💻", "Ё & Co.": "Ё & Co."}
+    for number, (given, stored) in enumerate(names.items()):
+        answer = client.post("/api/projects", json={"slug": f"x{number}", "name": given})
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["project"]["name"] == stored
+
+
+def test_pages_of_projects_lose_and_repeat_nothing(client: httpx.Client) -> None:
+    slugs: list[str] = []
+    cursor: dict[str, str] = {}
+    for _ in range(3):
+        body = client.get("/api/projects", params={"limit": 1, **cursor}).json()
+        slugs += [each["slug"] for each in body["items"]]
+        cursor = {"cursor": body["next_cursor"]}
+    assert slugs == ["alpha", "beta", "unassigned"]
+    assert body["next_cursor"] is None
+
+
+def test_a_cursor_that_no_page_gave_is_400(client: httpx.Client, worlds: dict[str, World]) -> None:
+    foreign = str(worlds["two"].places["alpha"].project)
+    for cursor in ("zzz", "", foreign):
+        answer = client.get("/api/projects", params={"cursor": cursor})
+        assert answer.status_code == 400, cursor
+        assert answer.json()["error"]["code"] == "invalid_cursor"
