@@ -65,6 +65,16 @@ async def warm_up() -> None:
 
 
 async def _follow(app: rx.App) -> None:
+    while True:
+        try:
+            await _push_events(app)
+        except RedisError:
+            # Refused for good, and logged there. Nothing is pushed until somebody repairs it, so look now and then.
+            await asyncio.sleep(_FALLBACK_S)
+            await _to_open_pages(app, {}, _refresh)
+
+
+async def _push_events(app: rx.App) -> None:
     async for event in events.stream():
         payload = event.payload
         if event.kind == "job_progress":

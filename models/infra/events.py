@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, AuthorizationError, RedisError, ResponseError
 
 from models.infra.logging import get_logger
 from models.infra.redis import events_redis, events_redis_async
@@ -20,6 +20,10 @@ CHANNEL = "ct:announce"
 MAX_EVENTS = 2_000
 _IDLE_S = 15.0
 _BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+# What Redis understood and refuses. It may be passing (a failover, a changed password), but not for long.
+_REFUSALS = (ResponseError, AuthenticationError, AuthorizationError)
+# Both halves of a stream id are unsigned 64-bit numbers.
+_LARGEST = 2**64 - 1
 
 log = get_logger(__name__)
 
@@ -31,6 +35,15 @@ class Event:
     id: str
     kind: str
     payload: Mapping[str, Any]
+
+
+def is_position(text: str) -> bool:
+    """Whether a text is an event id that something can come after: two unsigned 64-bit numbers, not both the largest."""
+    halves = text.split("-")
+    if len(halves) != 2 or not all(half.isascii() and half.isdigit() and len(half) <= 20 for half in halves):
+        return False
+    time_ms, number = _order(text)
+    return max(time_ms, number) <= _LARGEST and (time_ms, number) != (_LARGEST, _LARGEST)
 
 
 def publish(kind: str, payload: Mapping[str, Any]) -> str:
@@ -56,7 +69,13 @@ def read_after(last_id: str | None, limit: int = 100) -> list[Event]:
 
 
 async def stream(last_id: str | None = None) -> AsyncIterator[Event]:
-    """Events as they come, after `last_id` or, without it, from now on. Reconnects by itself; ends by cancellation."""
+    """Events as they come, after `last_id` or, without it, from now on. Reconnects by itself; ends by cancellation.
+
+    An id that is ahead of the newest event means "from now on" too: nothing was ever sent under it. Raises ValueError
+    for what is no event id, and RedisError when Redis answers and goes on refusing: that no waiting repairs.
+    """
+    if last_id is not None and not is_position(last_id):
+        raise ValueError("not an event id")
     client = events_redis_async()
     position = last_id
     failures = 0
@@ -64,18 +83,21 @@ async def stream(last_id: str | None = None) -> AsyncIterator[Event]:
         pubsub = client.pubsub(ignore_subscribe_messages=True)
         try:
             await pubsub.subscribe(CHANNEL)
-            if position is None:
-                position = await _newest_id(client)
-            failures = 0
+            newest = await _newest_id(client)
+            position = newest if position is None else min(position, newest, key=_order)
             while True:
                 # Read first: what came between two announcements, or before the first, is in the stream.
                 batch = _parse(await client.xrange(STREAM, f"({position}", "+", count=100))
+                failures = 0
                 for event in batch:
                     position = event.id
                     yield event
                 if not batch:
                     await pubsub.get_message(timeout=_IDLE_S)
         except (RedisError, OSError) as error:
+            if isinstance(error, _REFUSALS) and failures >= len(_BACKOFF_S):
+                log.exception("event stream refused")
+                raise
             log.warning("event stream interrupted", error=str(error))
             await asyncio.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)])
             failures += 1
@@ -86,6 +108,11 @@ async def stream(last_id: str | None = None) -> AsyncIterator[Event]:
 async def _newest_id(client: Any) -> str:
     newest = _parse(await client.xrevrange(STREAM, "+", "-", count=1))
     return newest[0].id if newest else "0-0"
+
+
+def _order(event_id: str) -> tuple[int, int]:
+    time_ms, _, number = event_id.partition("-")
+    return int(time_ms), int(number)
 
 
 def _parse(entries: list[Any]) -> list[Event]:

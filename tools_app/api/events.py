@@ -11,9 +11,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import StreamingResponse
+from redis.exceptions import RedisError
 
 from models.infra import events, metrics
 from models.infra.database import in_db
+from models.infra.errors import InvalidInput
 from models.infra.events import Event
 from tools_app.api.deps import Caller, session_token
 from tools_app.services import auth, projects
@@ -52,7 +54,12 @@ async def _frames(session: SessionView, token: str | None, last_id: str | None) 
                     return
                 yield _frame("heartbeat", {})
                 continue
-            event, pending = pending.result(), None
+            read, pending = pending, None
+            try:
+                event = read.result()
+            except RedisError:
+                # Told to the log by the source. The client reconnects when the stream ends.
+                return
             if _concerns(event, session, allowed):
                 yield _frame(event.kind, dict(event.payload), event.id)
     finally:
@@ -72,6 +79,8 @@ async def stream(
     last_event_id: Annotated[str | None, Header(pattern=r"^\d{1,20}-\d{1,20}$")] = None,
 ) -> StreamingResponse:
     """job_progress, job_completed and others, a heartbeat every 30 s; ends when the session does."""
+    if last_event_id is not None and not events.is_position(last_event_id):
+        raise InvalidInput("There is no such event id.", code="invalid_event_id")
     frames = _frames(session, session_token(request), last_event_id)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(frames, media_type="text/event-stream", headers=headers)

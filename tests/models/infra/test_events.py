@@ -3,6 +3,9 @@
 import asyncio
 import contextlib
 
+import pytest
+from redis.exceptions import ResponseError
+
 from deploy.embedded import ServerUrls
 from models.infra import events
 from models.infra.redis import close_async_clients, close_clients, events_redis
@@ -69,4 +72,48 @@ async def test_a_reader_survives_a_broken_connection(redis: ServerUrls) -> None:
     events.publish("job_completed", {"n": 1})
     await asyncio.wait_for(reader, 20)
     assert seen[0].payload == {"n": 1}
+    await close_async_clients()
+
+
+LARGEST = 2**64 - 1
+
+
+@pytest.mark.parametrize("text", ["0-0", "5-3", f"5-{LARGEST}", f"{LARGEST}-0", f"{LARGEST - 1}-{LARGEST}"])
+def test_what_redis_reads_after_is_a_position(redis: ServerUrls, text: str) -> None:
+    assert events.is_position(text)
+    assert events.read_after(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"{LARGEST}-{LARGEST}", f"{LARGEST + 1}-0", f"0-{LARGEST + 1}", "5", "5-", "-5", "5-3-1", "$", "٣-١"],
+)
+async def test_what_redis_cannot_read_after_is_refused_before_it_is_asked(text: str) -> None:
+    assert not events.is_position(text)
+    with pytest.raises(ValueError, match="not an event id"):
+        await anext(events.stream(text))
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+async def test_a_reader_whose_id_is_ahead_of_every_event_gets_the_next_one(
+    redis: ServerUrls, kept: int
+) -> None:
+    for _ in range(kept):
+        events.publish("job_completed", {"n": "before"})
+    seen: list[events.Event] = []
+    reader = asyncio.create_task(collect(f"{LARGEST}-0", 1, seen))
+    await asyncio.sleep(0.3)
+    events.publish("job_completed", {"n": "after"})
+    await asyncio.wait_for(reader, 10)
+    assert seen[0].payload["n"] == "after"
+    await close_async_clients()
+
+
+async def test_a_reader_whom_redis_goes_on_refusing_gives_up(
+    redis: ServerUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "_BACKOFF_S", (0.01, 0.01))
+    events_redis().set(events.STREAM, "not a stream")
+    with pytest.raises(ResponseError):
+        await asyncio.wait_for(anext(events.stream()), 10)
     await close_async_clients()

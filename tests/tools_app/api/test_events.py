@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from models.infra import events, metrics
+from models.infra.redis import events_redis
 from tests.tools_app.world import World
 from tools_app.api import events as api_events
 
@@ -90,6 +91,22 @@ def test_a_stream_ends_soon_after_its_session_does(
 
 def test_a_malformed_last_event_id_is_400(client: httpx.Client) -> None:
     assert client.get("/api/events/stream", headers={"last-event-id": "$; drop"}).status_code == 400
+
+
+@pytest.mark.parametrize("text", [f"{2**64}-0", f"0-{2**64}", f"{2**64 - 1}-{2**64 - 1}", f"{10**20 - 1}-0"])
+def test_a_last_event_id_that_nothing_can_follow_is_400(client: httpx.Client, text: str) -> None:
+    answer = client.get("/api/events/stream", headers={"last-event-id": text})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "invalid_event_id"
+
+
+def test_a_stream_that_redis_refuses_ends_so_that_the_client_connects_again(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "_BACKOFF_S", (0.01,))
+    events_redis().set(events.STREAM, "not a stream")
+    with client.stream("GET", "/api/events/stream") as response:
+        assert [kind for kind, _, _ in frames(response)] == ["connected"]
 
 
 def test_without_a_session_there_is_no_stream(anonymous: httpx.Client) -> None:
