@@ -97,7 +97,7 @@ def coverage_card(
                 rx.cond(coverage.model != "", rx.el.span(" · ", coverage.model)),
                 class_name="text-xs text-ink-3",
             ),
-            class_name=f"{CARD} space-y-2 p-4",
+            class_name=f"{CARD} min-w-0 space-y-2 p-4",
             data_coverage=True,
         ),
         rx.el.section(
@@ -111,7 +111,7 @@ def coverage_card(
                     class_name="mt-2 flex items-center gap-2 rounded-lg bg-warn-soft px-3 py-2 text-sm text-warn",
                 ),
             ),
-            class_name=f"{CARD} p-4",
+            class_name=f"{CARD} min-w-0 p-4",
         ),
         class_name="grid gap-4 md:grid-cols-2",
     )
@@ -129,5 +129,5 @@ def _queue(line: Annotated[Any, QueueLine]) -> rx.Component:
                 rx.cond(line.idle, "font-medium text-warn", "text-ink-2"),
             ),
         ),
-        class_name="tabular flex items-center gap-3 py-1.5 text-sm",
+        class_name="tabular flex flex-wrap items-center gap-x-3 py-1.5 text-sm",
     )
