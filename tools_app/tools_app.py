@@ -8,6 +8,7 @@ from tools_app.api.app import create_api
 from tools_app.i18n.catalogue import DEFAULT_LOCALE, text
 from tools_app.live import lifespan, warm_up
 from tools_app.pages import dashboard, jobs, login, records, search, search_page
+from tools_app.pages.faults import on_fault
 from tools_app.pages.session_guard import SessionGuard
 from tools_app.pages.shell_state import ShellState
 from tools_app.static_headers import with_static_headers
@@ -24,6 +25,7 @@ app = rx.App(
     # Toasts and the connection notice are ours (`pages.frame`): the default overlay brings a second toast library.
     toaster=None,
     app_wraps={},
+    backend_exception_handler=on_fault,
 )
 # First: nothing may answer an event before it is known whose the pages' data are.
 app.add_middleware(SessionGuard(), index=0)

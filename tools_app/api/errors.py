@@ -11,13 +11,12 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from models.infra.errors import AppError
 from models.infra.logging import get_logger
 from tools_app.api.request_context import current_request_id
+from tools_app.services.faults import DATABASE_AWAY, UNSTORABLE
 
 log = get_logger(__name__)
 
@@ -112,7 +111,8 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(AppError, on_app_error)
     app.add_exception_handler(RequestValidationError, on_invalid_input)
     app.add_exception_handler(HTTPException, on_http_exception)
-    app.add_exception_handler(DataError, on_unstorable_text)
-    for away in (OperationalError, InterfaceError, PoolTimeout):
+    for unstorable in UNSTORABLE:
+        app.add_exception_handler(unstorable, on_unstorable_text)
+    for away in DATABASE_AWAY:
         app.add_exception_handler(away, on_database_away)
     app.add_exception_handler(Exception, on_fault)

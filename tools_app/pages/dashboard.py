@@ -16,7 +16,7 @@ from tools_app.i18n import formats
 from tools_app.i18n.catalogue import text
 from tools_app.i18n.locale_state import t
 from tools_app.pages.access import open_access
-from tools_app.pages.frame import frame
+from tools_app.pages.frame import frame, until_ready
 from tools_app.pages.shell_state import report
 from tools_app.pages.sync_action import SyncState, sync_button
 from tools_app.services import dashboard as service
@@ -82,7 +82,7 @@ def page() -> rx.Component:
     return frame(
         "dashboard",
         ROUTE,
-        rx.cond(DashboardState.ready, _content(), _skeleton()),
+        rx.cond(DashboardState.ready, _content(), until_ready(_skeleton())),
         action=sync_button(PRIMARY),
     )
 

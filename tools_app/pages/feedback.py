@@ -26,9 +26,9 @@ class FeedbackState(rx.State):
     rating: rx.Field[str] = rx.field("")
     commented: rx.Field[bool] = rx.field(False)
 
-    def start(self, query_run_id: str, rating: str) -> None:
-        """Begin anew for another answer."""
-        self.query_run_id, self.rating, self.commented = query_run_id, rating, False
+    def start(self, query_run_id: str) -> None:
+        """Begin anew: an answer given again is another answer, nobody has judged it yet."""
+        self.query_run_id, self.rating, self.commented = query_run_id, "", False
 
     @rx.event
     async def rate(self, rating: str):

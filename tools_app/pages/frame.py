@@ -7,7 +7,8 @@ from typing import Any
 import reflex as rx
 from reflex_components_core.core.banner import has_connection_errors
 
-from tools_app.components.elements import ICON_BUTTON, icon
+from tools_app.components.elements import CARD, ICON_BUTTON, icon
+from tools_app.components.empty_state import empty_state
 from tools_app.components.navigation import project_sheet, rail, sidebar, tab_bar
 from tools_app.components.palette import command_palette, shortcuts_dialog
 from tools_app.components.toast import toaster
@@ -39,6 +40,21 @@ def frame(name: str, route: str, *content: Any, action: rx.Component | None = No
         toaster(ShellState.toasts),
         class_name="min-h-dvh bg-canvas text-ink",
         data_locale_root=LocaleState.locale,
+    )
+
+
+def until_ready(skeleton: rx.Component) -> rx.Component:
+    """What stands in for a page's data: the room they will take, or the reason why they do not come."""
+    return rx.cond(ShellState.problem != "", problem(), skeleton)
+
+
+def problem() -> rx.Component:
+    """Why there are no data."""
+    return rx.el.div(
+        empty_state("circle-alert", t("error.title"), ShellState.problem, []),
+        class_name=CARD,
+        role="alert",
+        data_problem=True,
     )
 
 

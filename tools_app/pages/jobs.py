@@ -16,7 +16,7 @@ from tools_app.components.empty_state import empty_state, lines_skeleton
 from tools_app.components.run_list import RunLine
 from tools_app.i18n.locale_state import t
 from tools_app.pages.access import open_access
-from tools_app.pages.frame import frame
+from tools_app.pages.frame import frame, until_ready
 from tools_app.pages.shell_state import report
 from tools_app.pages.sync_action import SyncState, sync_button
 from tools_app.services import jobs as service
@@ -73,7 +73,10 @@ class JobsState(rx.State):
 def page() -> rx.Component:
     """Jobs and connectors."""
     return frame(
-        "jobs", ROUTE, rx.cond(JobsState.ready, _content(), _skeleton()), action=sync_button(PRIMARY)
+        "jobs",
+        ROUTE,
+        rx.cond(JobsState.ready, _content(), until_ready(_skeleton())),
+        action=sync_button(PRIMARY),
     )
 
 

@@ -14,7 +14,7 @@ from tools_app.i18n import formats
 from tools_app.i18n.catalogue import text, text_or
 from tools_app.i18n.locale_state import t
 from tools_app.pages.access import Access, open_access
-from tools_app.pages.frame import frame
+from tools_app.pages.frame import frame, until_ready
 from tools_app.pages.shell_state import ShellState, report
 from tools_app.services import records as service
 from tools_app.services.projects import ALL
@@ -37,14 +37,13 @@ class RecordsState(rx.State):
     @rx.event
     async def load(self):
         """Show the first page of the set that the URL names."""
-        self.ready, self.lines = False, []
+        self.reset()
         yield
         try:
             access = await open_access(self)
             self.show(await in_db(_page, access, self.router.url.query, None), access)
         except AppError as error:
             yield await report(self, error)
-        self.ready = True
 
     @rx.event
     async def more(self):
@@ -81,6 +80,7 @@ class RecordsState(rx.State):
         ]
         self.lines = [*self.lines, *lines]
         self.next_cursor = view.next_cursor or ""
+        self.ready = True
 
 
 def _page(access: Access, query: str, cursor: str | None) -> RecordsView:
@@ -97,7 +97,7 @@ def _narrowed(name: str, value: str, locale: str) -> str:
 
 def page() -> rx.Component:
     """The records behind a number."""
-    return frame("records", "/", rx.cond(RecordsState.ready, _content(), _skeleton()))
+    return frame("records", "/", rx.cond(RecordsState.ready, _content(), until_ready(_skeleton())))
 
 
 def _content() -> rx.Component:

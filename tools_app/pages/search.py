@@ -15,7 +15,7 @@ from tools_app.components.evidence_card import Evidence
 from tools_app.i18n.catalogue import text
 from tools_app.pages.access import Access, open_access
 from tools_app.pages.feedback import FeedbackState
-from tools_app.pages.shell_state import report
+from tools_app.pages.shell_state import ShellState, report
 from tools_app.services import search as service
 from tools_app.services.search import Question
 
@@ -34,6 +34,8 @@ class SearchState(rx.State):
     sources: rx.Field[list[str]] = rx.field(default_factory=lambda: list(SOURCES))
     mode: rx.Field[str] = rx.field("hybrid")
     form_key: rx.Field[str] = rx.field("")
+    # What is missing before the question can be asked.
+    hint: rx.Field[str] = rx.field("")
     answer: rx.Field[AnswerText] = rx.field(default_factory=AnswerText)
     evidence: rx.Field[list[Evidence]] = rx.field(default_factory=list)
     suggested: rx.Field[list[tuple[str, str]]] = rx.field(default_factory=list)
@@ -48,7 +50,9 @@ class SearchState(rx.State):
         self.sources = wanted or list(SOURCES)
         self.mode = given.get("mode", "") if given.get("mode", "") in MODES else MODES[0]
         self.form_key = self.router.url.query
-        self.answer, self.evidence = AnswerText(), []
+        self.answer, self.evidence, self.hint = AnswerText(), [], ""
+        # Asking the same again loads without entering the page.
+        (await self.get_state(ShellState)).problem = ""
         self.busy = bool(self.question)
         yield
         try:
@@ -58,7 +62,8 @@ class SearchState(rx.State):
                 await self.show_answer(access)
         except AppError as error:
             yield await report(self, error)
-        self.busy, self.ready = False, True
+        finally:
+            self.busy, self.ready = False, True
 
     @rx.event
     async def submit(self, form: dict[str, Any]):
@@ -71,8 +76,11 @@ class SearchState(rx.State):
         if not question:
             return None
         chosen = [each for each in SOURCES if form.get(f"source_{each}")]
+        if not chosen:
+            self.hint = text(access.locale, "search.no_source")
+            return None
         query = {"project": access.project, "q": question}
-        if chosen and len(chosen) < len(SOURCES):
+        if len(chosen) < len(SOURCES):
             query["source"] = ",".join(chosen)
         if form.get("mode") in MODES[1:]:
             query["mode"] = str(form["mode"])
@@ -87,7 +95,7 @@ class SearchState(rx.State):
         top = max((each.score for each in view.evidence), default=0.0)
         self.answer = answer_panel.present(view, access.locale)
         self.evidence = [evidence_card.present(each, access.locale, top) for each in view.evidence]
-        (await self.get_state(FeedbackState)).start(view.query_run_id, view.rating)
+        (await self.get_state(FeedbackState)).start(view.query_run_id)
 
     async def show_around(self, access: Access) -> None:
         """Take over suggested and recent questions. Raises AppError."""

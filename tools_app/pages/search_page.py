@@ -10,8 +10,9 @@ from tools_app.components.empty_state import lines_skeleton
 from tools_app.components.evidence_card import evidence_card
 from tools_app.i18n.locale_state import t
 from tools_app.pages.feedback import feedback
-from tools_app.pages.frame import frame
+from tools_app.pages.frame import frame, problem
 from tools_app.pages.search import MODES, ROUTE, SOURCES, SearchState
+from tools_app.pages.shell_state import ShellState
 
 
 def page() -> rx.Component:
@@ -25,7 +26,9 @@ def page() -> rx.Component:
                 SearchState.busy,
                 _skeleton(),
                 rx.cond(
-                    SearchState.answer.query_run_id != "", _result(), rx.cond(SearchState.ready, _around())
+                    SearchState.answer.query_run_id != "",
+                    _result(),
+                    rx.cond(ShellState.problem != "", problem(), rx.cond(SearchState.ready, _around())),
                 ),
             ),
             class_name="mx-auto max-w-[56rem] space-y-5",
@@ -69,6 +72,10 @@ def _form() -> rx.Component:
                 disabled=SearchState.busy,
             ),
             class_name="flex flex-wrap items-center gap-2 px-3 pt-1 pb-3",
+        ),
+        rx.cond(
+            SearchState.hint != "",
+            rx.el.p(SearchState.hint, class_name="px-4 pb-3 text-sm text-bad", role="alert", data_hint=True),
         ),
         on_submit=SearchState.submit,
         key=SearchState.form_key,

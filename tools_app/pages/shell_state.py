@@ -31,11 +31,14 @@ class ShellState(rx.State):
     project_name: rx.Field[str] = rx.field("")
     projects: rx.Field[list[ProjectEntry]] = rx.field(default_factory=list)
     toasts: rx.Field[list[Toast]] = rx.field(default_factory=list)
+    # Why the page has no data, in words: shown where they would be.
+    problem: rx.Field[str] = rx.field("")
 
     @rx.event
     async def enter(self):
         """First on every page's load: who is here, in which project."""
         now = utcnow()
+        self.problem = ""
         self.toasts = [each for each in self.toasts if each.until > now]
         try:
             self.show(await open_access(self))
@@ -72,8 +75,17 @@ class ShellState(rx.State):
             self.say(text(locale, "error.unknown_project"), "bad")
             return rx.redirect(f"{self.router.url.path}?project={ALL}")
         log.warning("page handler refused", code=error.code, message=error.message)
-        self.say(text_or(locale, f"error.{error.code}", text(locale, "error.unexpected")), "bad")
+        self._tell(locale, error.code)
         return None
+
+    @rx.event
+    async def show_fault(self, code: str):
+        """Say what an exception that no handler caught means (`pages.faults`)."""
+        self._tell((await self.get_state(LocaleState)).locale, code)
+
+    def _tell(self, locale: str, code: str) -> None:
+        self.problem = text_or(locale, f"error.{code}", text(locale, "error.unexpected"))
+        self.say(self.problem, "bad")
 
 
 async def report(state: rx.State, error: AppError) -> EventSpec | None:

@@ -343,7 +343,6 @@ class AnswerView:
     code: str = ""
     params: dict[str, str] = field(default_factory=dict)
     completeness_pct: float | None = None
-    rating: str = ""
 
 
 @dataclass(frozen=True, slots=True)
