@@ -32,7 +32,9 @@ app.add_middleware(SessionGuard(), index=0)
 
 
 def _add(view: object, route: str, section: str, *on_load: object) -> None:
-    title = f"{text(DEFAULT_LOCALE, f'nav.{section}.title')} · Control Tower"
+    name = text(DEFAULT_LOCALE, "app.name")
+    words = text(DEFAULT_LOCALE, f"nav.{section}.title")
+    title = name if words == name else f"{words} · {name}"
     app.add_page(view, route=route, title=title, on_load=list(on_load))  # pyright: ignore[reportArgumentType]
 
 
