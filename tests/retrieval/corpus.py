@@ -1,13 +1,13 @@
 """Raw rows of a small studio for tests of indexing and search: few records, each with a subject of its own."""
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
-from sqlmodel import Session
 
-from jobs.indexing import IndexResult, index_pending
+from jobs.indexing import IndexProgress, IndexResult, index_pending
 from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
 from models.infra.ids import AccountScopeId
@@ -90,9 +90,15 @@ def make_corpus(place: Place, word: str = "") -> Corpus:
     return Corpus(talk, message, other, issue, comment, deal, note)
 
 
-def index(scope: AccountScopeId, **options: Any) -> IndexResult:
+def index(
+    scope: AccountScopeId,
+    *,
+    lexical_only: bool = False,
+    budget_s: float = BUDGET_S,
+    progress: Callable[[IndexProgress], None] | None = None,
+) -> IndexResult:
     """Run indexing to its end."""
-    return index_pending(scope, **{"budget_s": BUDGET_S, **options})
+    return index_pending(scope, lexical_only=lexical_only, budget_s=budget_s, progress=progress)
 
 
 def change(model: type[Any], record: Any, **values: Any) -> None:
@@ -112,9 +118,5 @@ def delete(model: type[Any], record: Any) -> None:
 
 def rows(statement: str, **values: Any) -> list[Any]:
     """The rows of a statement, read in a session of its own."""
-
-    def read(session: Session) -> list[Any]:
-        return list(session.connection().execute(text(statement), values).all())
-
     with reading() as session:
-        return read(session)
+        return list(session.connection().execute(text(statement), values).all())
