@@ -128,3 +128,11 @@ def test_the_make_targets_are_described() -> None:
         "help",
     }
     assert wanted <= described
+
+
+def test_every_dependency_says_what_it_is_for() -> None:
+    told = (ROOT / "docs" / "dependencies.md").read_text().lower()
+    for source in ("requirements.in", "requirements-dev.in"):
+        for line in (ROOT / source).read_text().splitlines():
+            name = re.split(r"[=<>\[ ]", line.strip())[0].lower()
+            assert not name or name.startswith(("#", "-")) or name in told, name
