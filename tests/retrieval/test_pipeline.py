@@ -59,7 +59,8 @@ def _ask(scope: Scope, text: str = QUESTION, **options: Any) -> Answer:
     return ask(transaction, Query(text=text, scope=scope, **options), profile=profile)
 
 
-def _feedback(scope: Scope, answer: Answer, rating: Any, comment: str | None = None) -> None:    with transaction() as session:
+def _feedback(scope: Scope, answer: Answer, rating: Any, comment: str | None = None) -> None:
+    with transaction() as session:
         record_feedback(session, scope, answer.query_run_id, rating, comment)
 
 
