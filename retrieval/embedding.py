@@ -135,7 +135,9 @@ class OpenAICompatible(RoleEmbedding):
     _client: httpx.Client = PrivateAttr()
 
     def model_post_init(self, context: Any, /) -> None:  # noqa: ARG002  pydantic's signature
-        headers = {"Authorization": f"Bearer {self.api_key.get_secret_value()}"}
+        key = self.api_key.get_secret_value()
+        # A local server usually has no key, and "Bearer" with nothing behind it is no header.
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._client = httpx.Client(
             base_url=self.base_url.rstrip("/"), headers=headers, timeout=self.timeout_s
         )

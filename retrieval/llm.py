@@ -71,7 +71,8 @@ def write_answer(
             {"role": "user", "content": _prompt(question, quotes)},
         ],
     }
-    headers = {"Authorization": f"Bearer {settings.llm_api_key.get_secret_value()}"}
+    key = settings.llm_api_key.get_secret_value()
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
     url = settings.llm_base_url.rstrip("/") + "/chat/completions"
     deadline = time.monotonic() + settings.llm_timeout_s
     try:

@@ -75,7 +75,8 @@ def ask(
         shown_completeness = completeness.read(session, query.scope)
     result, ranked, evidence, chance = found.result, found.ranked, found.evidence, found.support
     answerable = bool(ranked) and chance >= settings.support.threshold
-    draft = _draft(query, ranked, result, settings, groups, answerable, lang, on_text)
+    # Only what is returned as evidence may be quoted, so that every citation resolves.
+    draft = _draft(query, ranked[: query.top_k], result, settings, groups, answerable, lang, on_text)
     cited_ids = {citation.evidence_id for citation in draft.citations}
     cited = [item for item in evidence if item.id in cited_ids]
     parts = quality.quality_parts(cited, evidence, chance)

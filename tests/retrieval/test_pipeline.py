@@ -110,8 +110,9 @@ def test_evidence_carries_the_record_and_its_page(studio: Studio) -> None:
 
 
 def test_the_number_of_evidence_items_is_bounded(studio: Studio) -> None:
-    answer = _ask(studio.scope, top_k=5, source_limit=1)
-    assert len(answer.chunks) <= 5
+    answer = _ask(studio.scope, top_k=2, source_limit=1)
+    assert len(answer.chunks) <= 2
+    assert {citation.evidence_id for citation in answer.citations} <= {item.id for item in answer.evidence}
     # What is cited is always shown, nothing else is.
     assert len(answer.evidence) == max(1, len(answer.citations))
 
