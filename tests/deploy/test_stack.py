@@ -1,6 +1,7 @@
 """The processes of a stack: what they are given."""
 
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -23,8 +24,18 @@ def test_no_child_is_given_the_password_in_clear_text(
         stack.start_service("service", SLEEP)
         children = [stack.start_job("job", SLEEP).record, *stack.registry.records()]
         for child in children:
-            given = psutil.Process(child.pid).environ()
+            given = _environment(child.pid)
             assert given["AUTH_CREDENTIALS"] == "demo:the hash"
             assert "open sesame" not in given.values()
     finally:
         stack.stop()
+
+
+def _environment(pid: int) -> dict[str, str]:
+    """The environment of a child once it runs its own program: until then it still shows ours."""
+    process = psutil.Process(pid)
+    for _ in range(200):
+        if process.cmdline() == SLEEP:
+            return process.environ()
+        time.sleep(0.05)
+    raise AssertionError(f"the child did not start its program: {process.cmdline()}")

@@ -78,9 +78,12 @@ def present(card: EvidenceCard, locale: str, top_score: float) -> Evidence:
 
 
 def _around(snippet: str, quote: str) -> tuple[str, str, str]:
-    at = snippet.find(quote) if quote else -1
-    if at < 0:
+    if not quote:
         return snippet, "", ""
+    at = snippet.find(quote)
+    if at < 0:
+        # The quote stands further down in a long record: it is what the reader came for.
+        return "… ", quote, " …"
     return snippet[:at], quote, snippet[at + len(quote) :]
 
 
