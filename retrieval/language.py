@@ -55,7 +55,7 @@ def words(text: str) -> list[str]:
     return [match.group(0).lower() for match in _WORD.finditer(text)]
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=60_000)
 def stem(word: str) -> str:
     """The Snowball stem of one lower-case word, by its alphabet, as Postgres' ``russian`` configuration does it."""
     stemmer = _RU_STEMMER if _CYRILLIC.search(word) else _EN_STEMMER

@@ -62,11 +62,15 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class LexicalHit:
-    """A chunk, the share of the question it covers (0..1), and the terms found in it (positions in the question)."""
+    """A chunk and the share of the question it covers, 0..1.
+
+    ``terms`` are the positions in the question of what was found in it, ``strengths`` how well each was, 0..1.
+    """
 
     chunk_id: UUID
     coverage: float
     terms: tuple[int, ...]
+    strengths: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,15 +151,17 @@ rarity AS (
 ),
 total AS (SELECT greatest(sum(weight), 1e-9) AS weight FROM rarity),
 covered AS (
-    SELECT f.id, sum(r.weight * f.strength) / max(t.weight) AS coverage, array_agg(f.term ORDER BY f.term) AS terms
+    SELECT f.id, sum(r.weight * f.strength) / max(t.weight) AS coverage, array_agg(f.term ORDER BY f.term) AS terms,
+           array_agg(f.strength ORDER BY f.term) AS strengths
     FROM found f JOIN rarity r USING (term) CROSS JOIN total t
     GROUP BY f.id
     ORDER BY coverage DESC, f.id
     LIMIT :pool
 )
-SELECT NULL::uuid AS id, 0.0 AS coverage, ARRAY[term] AS terms, frequency, weight FROM rarity
+SELECT NULL::uuid AS id, 0.0 AS coverage, ARRAY[term] AS terms, NULL::float8[] AS strengths, frequency, weight FROM rarity
 UNION ALL
-SELECT v.id, v.coverage * (1 - :length + :length * least(1.0, 400.0 / greatest(length(c.body), 1))), v.terms, 0, 0
+SELECT v.id, v.coverage * (1 - :length + :length * least(1.0, 400.0 / greatest(length(c.body), 1))), v.terms,
+       v.strengths, 0, 0
 FROM covered v JOIN rag_chunks c ON c.id = v.id
 """
 
@@ -185,6 +191,6 @@ def search(
         if row.id is None:
             rarity[row.terms[0]], frequency[row.terms[0]] = float(row.weight), float(row.frequency)
         else:
-            hits.append(LexicalHit(row.id, float(row.coverage), tuple(row.terms)))
+            hits.append(LexicalHit(row.id, float(row.coverage), tuple(row.terms), tuple(row.strengths)))
     hits.sort(key=lambda hit: -hit.coverage)
     return LexicalResult(tuple(hits), terms, tuple(rarity), tuple(frequency))

@@ -13,6 +13,14 @@ from retrieval.schemas import Frozen
 
 PROFILES = Path(__file__).parent / "profiles"
 
+# What the ranking weighs, in the order in which ``ranking.features`` gives it; ``restated`` is computed from its result.
+Feature = Literal[
+    "similarity", "similarity_squared", "similarity_rank", "coverage", "coverage_root", "coverage_rank", "both",
+    "project", "thread", "thread_similarity", "thread_coverage", "date", "number", "person", "promise", "promise_by_us",
+    "state", "freshness", "length", "same_language",
+    "kind_issue", "kind_comment", "kind_deal", "kind_note", "kind_company", "restated",
+]  # fmt: skip
+
 
 class Candidates(Frozen):
     """How many chunks each stage takes."""
@@ -44,9 +52,9 @@ class Lexical(Frozen):
 
 
 class Ranking(Frozen):
-    """The linear model that orders the candidates: one weight per feature of ``ranking.FEATURES``; others count 0."""
+    """The linear model that orders the candidates: one weight per feature; what is not named counts 0."""
 
-    weights: dict[str, float]
+    weights: dict[Feature, float]
 
 
 class AnswerShape(Frozen):

@@ -17,18 +17,17 @@ from uuid import UUID
 from retrieval import fusion
 from retrieval.intent import Intent, read_offers
 from retrieval.names import NameMatch
-from retrieval.profile import Profile
-from retrieval.schemas import SourceType
+from retrieval.profile import Feature, Profile
+from retrieval.restated import restated
+from retrieval.schemas import Lang, SourceType
 from retrieval.store import StoredChunk
 
 # Evidence loses half of its freshness in this many days.
 _HALF_LIFE_DAYS = 45.0
 _KINDS: tuple[SourceType, ...] = get_args(SourceType)
-
-FEATURES: tuple[str, ...] = (
-    "similarity", "coverage", "project", "thread", "date", "number", "person", "promise", "promise_by_us", "state",
-    "freshness", "length", *(f"kind_{kind}" for kind in _KINDS if kind != "message"),
-)  # fmt: skip
+# Weighed like the others, but computed from the scores that they make.
+RESTATED: Feature = "restated"
+FEATURES: tuple[Feature, ...] = tuple(name for name in get_args(Feature) if name != RESTATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +44,7 @@ class Asked:
 
     names: NameMatch
     intent: Intent
+    lang: Lang
     portfolio: bool
     now: datetime
 
@@ -64,34 +64,67 @@ def features(
 ) -> dict[UUID, tuple[float, ...]]:
     """The features of every candidate, in the order of ``FEATURES``.
 
-    ``thread``: mean of the three best sums of cosine and coverage among the thread's other candidates. ``project``: how
-    much of a client's name the question holds. ``date`` … ``state``: the question wants it and the text has it.
+    ``…_rank``: one over five plus the place by that score. ``both``: product of the two. ``thread``: mean of the three
+    best sums of both among the thread's other candidates; ``thread_…``: the best of the thread. ``project``: how much of a
+    client's name the question holds. ``date`` … ``state``: the question wants it and the text has it.
     """
     similarity = {key: max(signals.similarity.get(key, 0.0), 0.0) for key in chunks}
     coverage = {key: signals.coverage.get(key, 0.0) for key in chunks}
     own = {key: similarity[key] + coverage[key] for key in chunks}
-    support = fusion.thread_support(own, {key: chunk.thread_id for key, chunk in chunks.items()}, decay=1.0)
-    wants = asked.intent
+    thread_of = {key: chunk.thread_id for key, chunk in chunks.items()}
+    support = fusion.thread_support(own, thread_of, decay=1.0)
+    by_similarity, by_coverage = _places(similarity), _places(coverage)
+    best_similarity, best_coverage = (
+        _best_of_thread(similarity, thread_of),
+        _best_of_thread(coverage, thread_of),
+    )
     made: dict[UUID, tuple[float, ...]] = {}
     for key, chunk in chunks.items():
-        offers = read_offers(chunk.body)
-        is_issue = chunk.kind in ("issue", "comment")
+        near, covered = similarity[key], coverage[key]
         made[key] = (
-            similarity[key],
-            coverage[key],
+            near,
+            near * near,
+            1 / (5 + by_similarity[key]),
+            covered,
+            math.sqrt(covered),
+            1 / (5 + by_coverage[key]) if covered else 0.0,
+            near * covered,
             asked.names.projects.get(chunk.project_id, 0.0) if asked.portfolio else 0.0,
             support[key],
-            wants.date * offers.date,
-            wants.number * offers.number,
-            wants.person * offers.person,
-            wants.promise * offers.promise,
-            wants.promise * float(chunk.from_studio),
-            wants.state * float(is_issue),
-            wants.state * freshness(chunk.source_time, asked.now),
+            best_similarity[chunk.thread_id],
+            best_coverage[chunk.thread_id],
+            *_wanted(chunk, asked),
             math.log(max(len(chunk.body), 5)) / 6,
+            float(chunk.lang == asked.lang),
             *(float(chunk.kind == kind) for kind in _KINDS if kind != "message"),
         )
     return made
+
+
+def _wanted(chunk: StoredChunk, asked: Asked) -> tuple[float, ...]:
+    """From ``date`` to ``freshness``: what the question wants and the text has."""
+    wants, offers = asked.intent, read_offers(chunk.body)
+    return (
+        wants.date * offers.date,
+        wants.number * offers.number,
+        wants.person * offers.person,
+        wants.promise * offers.promise,
+        wants.promise * float(chunk.from_studio),
+        wants.state * float(chunk.kind in ("issue", "comment")),
+        wants.state * freshness(chunk.source_time, asked.now),
+    )
+
+
+def _places(scores: Mapping[UUID, float]) -> dict[UUID, int]:
+    return {key: place for place, (key, _) in enumerate(fusion.ranked(scores))}
+
+
+def _best_of_thread(scores: Mapping[UUID, float], thread_of: Mapping[UUID, UUID]) -> dict[UUID, float]:
+    best: dict[UUID, float] = {}
+    for key, score in scores.items():
+        thread_id = thread_of[key]
+        best[thread_id] = max(best.get(thread_id, 0.0), score)
+    return best
 
 
 def rank(
@@ -99,11 +132,8 @@ def rank(
 ) -> list[RankedChunk]:
     """The best chunk of every record, best first."""
     if profile.fusion.method == "linear":
-        weights = [profile.ranking.weights.get(name, 0.0) for name in FEATURES]
-        scores = {
-            key: sum(weight * value for weight, value in zip(weights, values, strict=True))
-            for key, values in features(chunks, signals, asked).items()
-        }
+        made = features(chunks, signals, asked)
+        scores = linear(made, chunks, profile.ranking.weights)
     else:
         scores = {key: score for key, score in fuse(signals, profile).items() if key in chunks}
     best: dict[str, RankedChunk] = {}
@@ -114,6 +144,23 @@ def rank(
                 chunk, score, signals.similarity.get(key, 0.0), signals.coverage.get(key, 0.0)
             )
     return list(best.values())
+
+
+def linear(
+    made: Mapping[UUID, tuple[float, ...]],
+    chunks: Mapping[UUID, StoredChunk],
+    weights: Mapping[Feature, float],
+) -> dict[UUID, float]:
+    """The score of every candidate: its features weighed, then what it restates of the best of them."""
+    vector = [weights.get(name, 0.0) for name in FEATURES]
+    first = {
+        key: sum(weight * value for weight, value in zip(vector, values, strict=True))
+        for key, values in made.items()
+    }
+    again = weights.get(RESTATED, 0.0)
+    if not again:
+        return first
+    return {key: first[key] + again * value for key, value in restated(chunks, first).items()}
 
 
 def fuse(signals: Signals, profile: Profile) -> dict[UUID, float]:

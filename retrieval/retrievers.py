@@ -24,6 +24,7 @@ from retrieval import lexical, ranking, store
 from retrieval.embedding import RoleEmbedding, Vectors
 from retrieval.filters import Filters
 from retrieval.intent import read_intent
+from retrieval.language import detect
 from retrieval.lexical import LexicalResult
 from retrieval.lexicon import read_lexicon
 from retrieval.names import Gazetteer, NameMatch
@@ -35,7 +36,8 @@ from retrieval.store import StoredChunk
 _GAZETTEER_TTL_S = 120.0
 _GAZETTEERS_KEPT = 64
 _QUERY_VECTORS_KEPT = 512
-_CERTAIN = 0.45
+_HINTED = 0.45
+_OUTRIGHT = 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,6 @@ class HybridRetriever(_ScopedRetriever):
         super().__init__(session, filters, profile, model)
         self._mode = mode
         self._vector = VectorRetriever(session, filters, profile, model)
-        self._lexical = LexicalRetriever(session, filters, profile, model)
 
     def search(self, question: str) -> SearchResult:
         """The ranking of a question: the best chunk of every record, best first."""
@@ -141,14 +142,19 @@ class HybridRetriever(_ScopedRetriever):
             query_vector(self._model, asked_for)
             clock.lap("embedding")
             similarity = self._vector.scores(asked_for)
-            if portfolio and (home := _named_project(names)):
+            if portfolio and (home := _named_project(names, _HINTED)):
                 narrowed = VectorRetriever(
                     self._session, self._filters.within(home), self._profile, self._model
                 )
                 similarity |= narrowed.scores(asked_for)
             clock.lap("vector")
         if self._mode != "vector":
-            found = self._lexical.search(asked_for, names)
+            # A client named in full is what the question is about: words are weighed and found among its records.
+            narrow = _named_project(names, _OUTRIGHT) if portfolio else None
+            searched = self._filters.within(narrow) if narrow else self._filters
+            found = LexicalRetriever(self._session, searched, self._profile, self._model).search(
+                asked_for, names
+            )
             clock.lap("lexical")
         coverage = {hit.chunk_id: hit.coverage for hit in found.hits}
         if self._mode == "hybrid":
@@ -158,7 +164,7 @@ class HybridRetriever(_ScopedRetriever):
             similarity |= store.similarities(self._session, self._filters, self._model.spec, vector, missing)
         chunks = store.load_chunks(self._session, self._filters, list({**similarity, **coverage}))
         clock.lap("chunks")
-        asked = Asked(names, read_intent(question), portfolio, utcnow())
+        asked = Asked(names, read_intent(question), detect(question), portfolio, utcnow())
         return CandidateSet(chunks, Signals(similarity, coverage), asked, found, clock.laps)
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
@@ -178,9 +184,9 @@ def to_node(chunk: store.StoredChunk, score: float) -> NodeWithScore:
     return NodeWithScore(node=TextNode(id_=str(chunk.id), text=chunk.body, metadata=metadata), score=score)
 
 
-def _named_project(names: NameMatch) -> UUID | None:
-    """The project whose client the question names outright, when it is one."""
-    certain = [project_id for project_id, share in names.projects.items() if share > _CERTAIN]
+def _named_project(names: NameMatch, least: float) -> UUID | None:
+    """The project that the question's names point to with at least that share, when it is one."""
+    certain = [project_id for project_id, share in names.projects.items() if share >= least]
     return certain[0] if len(certain) == 1 else None
 
 

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from sqlmodel import Session
 
 from models.infra.settings import get_settings
-from retrieval import ranking
+from retrieval import fusion, ranking
 from retrieval.embedding import embedding_model
 from retrieval.evaluation import metrics
 from retrieval.evaluation.datasets import GoldQuestion
 from retrieval.evaluation.world import WorldScope
 from retrieval.filters import Filters
-from retrieval.profile import Profile
+from retrieval.profile import Feature, Profile
+from retrieval.restated import restated
 from retrieval.retrievers import CandidateSet, HybridRetriever
 
 Matrix = NDArray[np.float64]
@@ -70,13 +71,41 @@ def collect(
     return examples
 
 
-def fit_ranking(examples: Sequence[Example], names: Sequence[str] = ranking.FEATURES) -> dict[str, float]:
-    """One weight per feature, scaled so that a cosine counts 1."""
+def fit_ranking(
+    examples: Sequence[Example], names: Sequence[Feature] = ranking.FEATURES
+) -> dict[Feature, float]:
+    """One weight per feature, scaled so that a cosine counts 1.
+
+    Twice: what restates the best candidates is known only after a first fit has named them.
+    """
     columns = [ranking.FEATURES.index(name) for name in names]
-    usable = [(item.features[:, columns], item.relevant) for item in examples if item.relevant.any()]
-    scale = np.concatenate([features for features, _ in usable]).std(axis=0) + 1e-9
-    lists = [(features / scale, relevant / relevant.sum()) for features, relevant in usable]
-    weights = np.zeros(len(columns))
+    usable = [item for item in examples if item.relevant.any()]
+    tables = [item.features[:, columns] for item in usable]
+    targets = [item.relevant for item in usable]
+    first = _scaled(names, _fit(tables, targets))
+    again = [_restated(item, first) for item in usable]
+    return _scaled(
+        (*names, ranking.RESTATED),
+        _fit([np.column_stack(pair) for pair in zip(tables, again, strict=True)], targets),
+    )
+
+
+def _restated(item: Example, weights: Mapping[Feature, float]) -> Matrix:
+    vector = np.array([weights.get(name, 0.0) for name in ranking.FEATURES])
+    scores = dict(zip(item.keys, (item.features @ vector).tolist(), strict=True))
+    found = restated(item.candidates.chunks, scores)
+    return np.array([found[key] for key in item.keys])
+
+
+def _scaled(names: Sequence[Feature], weights: Matrix) -> dict[Feature, float]:
+    unit = weights[list(names).index("similarity")] if "similarity" in names else 1.0
+    return {name: round(float(weight / unit), 4) for name, weight in zip(names, weights, strict=True)}
+
+
+def _fit(tables: Sequence[Matrix], targets: Sequence[NDArray[np.bool_]]) -> Matrix:
+    scale = np.concatenate(tables).std(axis=0) + 1e-9
+    lists = [(table / scale, target / target.sum()) for table, target in zip(tables, targets, strict=True)]
+    weights = np.zeros(len(scale))
     first, second = np.zeros_like(weights), np.zeros_like(weights)
     for step in range(1, _STEPS + 1):
         gradient = _RIDGE * weights
@@ -88,26 +117,24 @@ def fit_ranking(examples: Sequence[Example], names: Sequence[str] = ranking.FEAT
         first = 0.9 * first + 0.1 * gradient
         second = 0.99 * second + 0.01 * gradient**2
         weights = weights - _RATE * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.99**step)) + 1e-8)
-    plain = weights / scale
-    unit = plain[list(names).index("similarity")] if "similarity" in names else 1.0
-    return {name: round(float(weight / unit), 4) for name, weight in zip(names, plain, strict=True)}
+    return weights / scale
 
 
-def recall(examples: Sequence[Example], weights: Mapping[str, float], k: int = 10) -> list[float]:
+def recall(examples: Sequence[Example], weights: Mapping[Feature, float], k: int = 10) -> list[float]:
     """Recall at ``k`` of every answerable example under these weights."""
-    vector = np.array([weights.get(name, 0.0) for name in ranking.FEATURES])
     values: list[float] = []
     for item in examples:
         if not item.question.answerable:
             continue
-        order = np.argsort(-(item.features @ vector), kind="stable")
-        chunks = [item.candidates.chunks[item.keys[place]] for place in order.tolist()]
+        made = {key: tuple(row) for key, row in zip(item.keys, item.features.tolist(), strict=True)}
+        scores = ranking.linear(made, item.candidates.chunks, weights)
+        chunks = [item.candidates.chunks[key] for key, _ in fusion.ranked(scores)]
         ranked = list(dict.fromkeys(f"{chunk.kind}:{chunk.vendor_id}" for chunk in chunks))
         values.append(metrics.recall_at(ranked, {f"{kind}:{key}" for kind, key in item.question.evidence}, k))
     return values
 
 
-def cross_validated(examples: Sequence[Example], names: Sequence[str] = ranking.FEATURES) -> list[float]:
+def cross_validated(examples: Sequence[Example], names: Sequence[Feature] = ranking.FEATURES) -> list[float]:
     """Recall at 10 of every answerable example under weights fitted on the other projects' examples."""
     values: list[float] = []
     for project in sorted({item.question.project for item in examples}):

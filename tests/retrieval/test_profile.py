@@ -4,15 +4,15 @@ import pytest
 from pydantic import ValidationError
 
 from retrieval.profile import changed, load_profile
-from retrieval.ranking import FEATURES
 
 
 def test_the_default_profile_loads_under_its_name() -> None:
     assert load_profile().name == "default"
 
 
-def test_the_default_profile_weighs_only_features_that_exist() -> None:
-    assert set(load_profile().ranking.weights) <= set(FEATURES)
+def test_a_weight_for_a_feature_that_does_not_exist_is_refused_by_its_name() -> None:
+    with pytest.raises(ValidationError, match=r"ranking\.weights\.similarty"):
+        changed(load_profile(), {"ranking.weights": {"similarty": 1.0}})
 
 
 def test_the_default_profile_has_a_support_weight_for_every_named_feature() -> None:

@@ -44,7 +44,9 @@ def test_a_sum_is_written_out_where_it_is_the_answer():
     assert formats.quantity("en", 689_160, "money", "EUR", compact=False) == "€689,160"
 
 
-@pytest.mark.parametrize(("value", "words"), [(0.5, "30 min"), (0.996, "1 h"), (3.44, "3.4 h"), (80, "3.3 d")])
+@pytest.mark.parametrize(
+    ("value", "words"), [(0.5, "30 min"), (0.996, "1 h"), (3.44, "3.4 h"), (80, "3.3 d")]
+)
 def test_durations_choose_a_unit_that_can_be_read(value: float, words: str):
     assert formats.hours("en", value) == words
 
