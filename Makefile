@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 export PYTHONPATH := $(CURDIR)
 .DEFAULT_GOAL := help
-.PHONY: help up down reset test test-slow lint types fmt lock eval bench tick venv venv-dev browser
+.PHONY: help up down reset test test-slow lint types fmt lock eval tune bench tick venv venv-dev browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ lock: venv-dev ## compile requirements*.in into the lock files, with hashes and 
 
 eval: venv-dev ## ask the gold questions of the demo and report recall, refusals and confidence intervals
 	@$(VENV)/python -m deploy.evaluate
+
+tune: venv-dev ## choose the ranking's weights and the refusal threshold on the development questions; prints them
+	@$(VENV)/python -m deploy.evaluate --fit
 
 bench: venv-dev ## measure the stores and queries that have a promised time
 	@$(VENV)/python -m pytest -m bench tests

@@ -7,7 +7,11 @@ of the two languages in general; how much they count is fitted on development qu
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Literal
+
+from retrieval.language import name_key
 
 _MONTHS = (
     r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
@@ -56,6 +60,31 @@ _HAS_PROMISE = re.compile(
     re.IGNORECASE,
 )
 
+_ASKS_AMOUNT = re.compile(
+    r"\b(?:price|cost\w*|fee|salary|pa(?:y|ys|id)|budget|charged?|spen[dt]|worth|how much)\b"
+    r"|\b(?:стоит|стоил\w*|стоимост\w*|плат\w+|заплат\w+|зарплат\w*|бюджет\w*|цен[аыуе]\w*|обход\w+|обош\w+|штраф\w*|почём|сумм\w*)\b",
+    re.IGNORECASE,
+)
+_ASKS_NAME = re.compile(
+    r"\b(?:who|whom|whose|which|name of)\b|\b(?:кто|кого|кому|кем|как зовут|как(?:ой|ая|ое|ие|ую|им)|чь\w)\b",
+    re.IGNORECASE,
+)
+_HAS_MONEY = re.compile(
+    r"[€$£₽₸]|\b(?:EUR|USD|GBP|RUB|KZT|pounds?|euros?|dollars?|grand)\b|(?:тыс|руб|евро|фунт|доллар|тенге|миллион)",
+    re.IGNORECASE,
+)
+_HAS_NUMBER = re.compile(
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|twenty"
+    r"|thirty|forty|fifty|sixty|hundred|thousand|dozen|half)\b"
+    r"|\b(?:один|одн[ауо]|два|две|три|четыре|пять|шесть|семь|восемь|девять|десять|двадцат\w*|тридцат\w*|сорок|пятьдесят"
+    r"|сто|двести|полтор\w*|тысяч\w*)\b",
+    re.IGNORECASE,
+)
+_NAME_INSIDE = re.compile(r"(?<![.!?]\s)(?<!^)\b[A-ZА-ЯЁ][\w’']+")
+
+# The one kind of answer a question waits for.
+Wanted = Literal["date", "amount", "number", "name", "any"]
+
 
 @dataclass(frozen=True, slots=True)
 class Intent:
@@ -97,3 +126,29 @@ def read_offers(body: str) -> Offers:
         person=float(bool(_HAS_NAME.search(body))),
         promise=float(bool(_HAS_PROMISE.search(body))),
     )
+
+
+def read_wanted(question: str) -> Wanted:
+    """The kind of answer that a question waits for before all others."""
+    if _ASKS_DATE.search(question):
+        return "date"
+    if _ASKS_AMOUNT.search(question):
+        return "amount"
+    if _ASKS_NUMBER.search(question):
+        return "number"
+    return "name" if _ASKS_NAME.search(question) else "any"
+
+
+def holds(wanted: Wanted, sentence: str, typed: Collection[str]) -> bool:
+    """Whether a sentence has something of that kind; a name must not be one of the question's own (``typed`` name keys)."""
+    match wanted:
+        case "date":
+            return bool(_HAS_DATE.search(sentence))
+        case "amount":
+            return bool(_HAS_MONEY.search(sentence) and _HAS_NUMBER.search(sentence))
+        case "number":
+            return bool(_HAS_NUMBER.search(sentence))
+        case "name":
+            return any(name_key(name.lower()) not in typed for name in _NAME_INSIDE.findall(sentence))
+        case "any":
+            return True

@@ -133,12 +133,13 @@ def search(session: Session, query: Query, profile: Profile) -> Found:
     store.check_model(session, model.spec)
     result = HybridRetriever(session, Filters.of(query), profile, model, query.mode).search(query.text)
     ranked, evidence = _live_evidence(session, query.scope, result, query.top_k)
-    return Found(
-        result,
-        ranked,
-        evidence,
-        support.probability(support.features(ranked, result.lexical), profile.support),
-    )
+    judged = query.mode == "hybrid" and model.spec.key == profile.support.model
+    # While vectors are still growing, a ranking without any is by words alone.
+    judged = judged and (not ranked or any(hit.similarity for hit in ranked))
+    chance = 1.0
+    if judged:
+        chance = support.probability(support.features(query.text, ranked, result.lexical), profile.support)
+    return Found(result, ranked, evidence, chance)
 
 
 def record_feedback(

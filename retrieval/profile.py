@@ -21,6 +21,11 @@ Feature = Literal[
     "kind_issue", "kind_comment", "kind_deal", "kind_note", "kind_company", "restated",
 ]  # fmt: skip
 
+# What the support model looks at, see ``support.features``.
+SupportFeature = Literal[
+    "lead", "similarity", "coverage", "missing_kind", "unknown", "rarity", "length", "promise",
+]  # fmt: skip
+
 
 class Candidates(Frozen):
     """How many chunks each stage takes."""
@@ -71,13 +76,14 @@ class AnswerShape(Frozen):
 class Support(Frozen):
     """The logistic model that says whether the evidence supports an answer; see ``support``.
 
-    ``weights`` belong to the features in ``names``; an answer is given from ``threshold`` on (probability 0..1).
+    An answer is given from ``threshold`` on (probability 0..1). The calibration holds for hybrid search with vectors of
+    ``model``; another model's rankings are not judged.
     """
 
-    names: tuple[str, ...] = ()
-    weights: tuple[float, ...] = ()
+    weights: dict[SupportFeature, float] = Field(default_factory=dict)
     bias: float = 0.0
     threshold: float = Field(default=0.0, ge=0, le=1)
+    model: str = ""
 
 
 class Profile(Frozen):

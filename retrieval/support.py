@@ -1,70 +1,134 @@
 """Does the evidence support an answer? Features of a ranking and a logistic model over them.
 
 Pure. A raw cosine says nothing here: its level depends on the question. The model's weights are in the profile, fitted by
-`python -m retrieval.evaluation.calibrate` on development questions, and on the same questions with their evidence hidden,
-which makes near misses out of them.
+`make tune` (`evaluation.calibrate`) on development questions: those with and without an answer, those asked about the wrong
+client, and those whose evidence was hidden.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import get_args
 
+from retrieval.chunking import split_sentences
+from retrieval.intent import Wanted, holds, read_intent, read_wanted
+from retrieval.language import name_key, stem, words
 from retrieval.lexical import LexicalResult
-from retrieval.profile import Support
+from retrieval.profile import Support, SupportFeature
 from retrieval.ranking import RankedChunk
 
-_LOOKED_AT = 5
-_BACKGROUND = slice(10, 30)
+FEATURES: tuple[SupportFeature, ...] = get_args(SupportFeature)
+
+# Records looked at for the answer itself, sentences of each, and the place in the ranking that is surely background.
+_LOOKED_AT = 10
+_SENTENCES = 12
+_BACKGROUND = 20
+# What a word is worth in the sentence beside, and in the title or header, compared with the sentence itself.
+_BESIDE = 0.6
+_ABOVE = 0.5
+# A word that less than half an occurrence stands for occurs nowhere.
+_OCCURS = 0.5
+
+# Terms of the question by place, and how well each was found, 0..1.
+Found = dict[int, float]
 
 
-def features(ranked: Sequence[RankedChunk], found: LexicalResult) -> dict[str, float]:
-    """What the calibration looks at; all finite, most of them 0..1.
+def features(
+    question: str, ranked: Sequence[RankedChunk], found: LexicalResult
+) -> dict[SupportFeature, float]:
+    """What the calibration looks at, all finite.
 
-    ``score``, ``similarity``, ``coverage``: of the best record. ``standout``: how far the best similarity is above the
-    similarity of ranks 11 to 30. ``joint``: share of the question's weight that the best five records cover together.
-    ``own``: the greatest share that one of them covers. ``unknown``: share of the weight of words that occur nowhere.
-    ``rarest``: whether one of the best five has the rarest word that occurs at all. ``agree``: whether the best record
-    by similarity is among the best five by coverage.
+    ``lead``: how far the best score is above that of rank 21. ``similarity``, ``coverage``: the best of the ranking.
+    ``missing_kind``: by how much the sentence nearest to the question beats the nearest one that holds the kind of answer
+    asked for (a date, an amount, a number, a name). ``unknown``: share of the question's weight in words that occur
+    nowhere; ``rarity``: mean weight of its words. ``length``: logarithm of its length, a usual predictor of how
+    well a query can be answered (He and Ounis, SPIRE 2004). ``promise``: whether it asks for a commitment.
     """
     if not ranked:
         return dict.fromkeys(FEATURES, 0.0)
-    top = ranked[:_LOOKED_AT]
-    similar = sorted((hit.similarity for hit in ranked), reverse=True)
-    background = similar[_BACKGROUND] or similar[-1:]
-    terms_of = {hit.chunk_id: set(hit.terms) for hit in found.hits}
     total = sum(found.rarity) or 1.0
-    covered: set[int] = set().union(*(terms_of.get(hit.chunk.id, set()) for hit in top))
-    known = [place for place, count in enumerate(found.frequency) if count]
-    rarest = max(known, key=lambda place: found.rarity[place], default=None)
-    by_coverage = sorted(ranked, key=lambda hit: -hit.coverage)[:_LOOKED_AT]
-    most_similar = max(ranked, key=lambda hit: hit.similarity)
     return {
-        "score": top[0].score,
-        "similarity": similar[0],
-        "coverage": max(hit.coverage for hit in top),
-        "standout": similar[0] - sum(background) / len(background),
-        "margin": top[0].score - ranked[min(len(ranked) - 1, _LOOKED_AT)].score,
-        "joint": sum(found.rarity[place] for place in covered) / total,
+        "lead": ranked[0].score - ranked[min(_BACKGROUND, len(ranked) - 1)].score,
+        "similarity": max(hit.similarity for hit in ranked),
+        "coverage": max(hit.coverage for hit in ranked),
+        "missing_kind": _missing_kind(question, ranked[:_LOOKED_AT], found),
         "unknown": sum(
-            weight for weight, count in zip(found.rarity, found.frequency, strict=True) if not count
+            weight for weight, count in zip(found.rarity, found.frequency, strict=True) if count < _OCCURS
         )
         / total,
-        "rarest": 1.0 if rarest is not None and rarest in covered else 0.0,
-        "agree": 1.0 if most_similar in by_coverage and most_similar.coverage > 0 else 0.0,
+        "rarity": fmean(found.rarity) if found.rarity else 0.0,
+        "length": math.log1p(len(question)),
+        "promise": float(read_intent(question).promise),
     }
 
 
-FEATURES: tuple[str, ...] = (
-    "score", "similarity", "coverage", "standout", "margin", "joint", "unknown", "rarest", "agree",
-)  # fmt: skip
-
-
-def probability(values: Mapping[str, float], model: Support) -> float:
+def probability(values: Mapping[SupportFeature, float], model: Support) -> float:
     """The probability, 0..1, that the ranking answers the question; 1 while the profile has no model."""
-    if not model.names:
+    if not model.weights:
         return 1.0
-    total = model.bias + sum(
-        weight * values[name] for name, weight in zip(model.names, model.weights, strict=True)
-    )
+    total = model.bias + sum(weight * values[name] for name, weight in model.weights.items())
     return 1.0 / (1.0 + math.exp(-max(-40.0, min(40.0, total))))
+
+
+def _missing_kind(question: str, ranked: Sequence[RankedChunk], found: LexicalResult) -> float:
+    wanted = read_wanted(question)
+    if wanted == "any":
+        return 0.0
+    typed = frozenset(name_key(word) for word in words(question))
+    meaning = _meaning(found)
+    best = holding = 0.0
+    for hit in ranked:
+        near, with_kind = _best_sentences(hit, meaning, found.rarity, wanted, typed)
+        best, holding = max(best, near), max(holding, with_kind)
+    return best - holding
+
+
+def _best_sentences(
+    hit: RankedChunk,
+    meaning: Mapping[str, Found],
+    rarity: Sequence[float],
+    wanted: Wanted,
+    typed: frozenset[str],
+) -> tuple[float, float]:
+    """How near the record's best sentence is to the question, and its best that holds what is wanted.
+
+    Near: the record's cosine and the share of the question that the sentence, its neighbours and its titles cover.
+    """
+    chunk = hit.chunk
+    above = _found(f"{chunk.title} {chunk.header} {chunk.context}", meaning, _ABOVE)
+    sentences = split_sentences(chunk.body)[:_SENTENCES]
+    inside = [_found(sentence, meaning, 1.0) for sentence in sentences]
+    total = sum(rarity) or 1.0
+    best = holding = 0.0
+    for place, sentence in enumerate(sentences):
+        seen = dict(above)
+        for other, worth in ((place, 1.0), (place - 1, _BESIDE), (place + 1, _BESIDE)):
+            if 0 <= other < len(inside):
+                for term, strength in inside[other].items():
+                    seen[term] = max(seen.get(term, 0.0), worth * strength)
+        near = hit.similarity + sum(rarity[term] * strength for term, strength in seen.items()) / total
+        best = max(best, near)
+        if near > holding and holds(wanted, sentence, typed):
+            holding = near
+    return best, holding
+
+
+def _meaning(found: LexicalResult) -> dict[str, Found]:
+    """By stem, the terms of the question that it stands for, and how well, 0..1."""
+    meaning: dict[str, Found] = {}
+    for place, term in enumerate(found.terms):
+        for alternative in term.alternatives:
+            for word in words(alternative.text):
+                stands_for = meaning.setdefault(stem(word), {})
+                stands_for[place] = max(stands_for.get(place, 0.0), alternative.weight)
+    return meaning
+
+
+def _found(text: str, meaning: Mapping[str, Found], worth: float) -> Found:
+    seen: Found = {}
+    for word in words(text):
+        for term, strength in meaning.get(stem(word), {}).items():
+            seen[term] = max(seen.get(term, 0.0), worth * strength)
+    return seen

@@ -1,21 +1,23 @@
 """Fits the support model: from which features on does a ranking answer the question? Development questions only.
 
 Logistic regression with ridge (Hastie, Tibshirani, Friedman: The Elements of Statistical Learning, 4.4). Questions without an
-answer are few, so each answerable one also serves as a near miss: the same ranking with its evidence taken out. The
-threshold is the highest one that wrongly refuses at most a given share of answerable questions, judged on probabilities
-that are cross-validated by project.
+answer are few, so each question also serves twice without one: asked about another client, and with its evidence
+hidden. The threshold is the lowest that refuses the wanted share of the not-answerable questions, judged on
+probabilities that are cross-validated by project.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlmodel import Session
 
 from retrieval import pipeline, support
+from retrieval.embedding import LOCAL_MODEL_KEY
 from retrieval.evaluation.datasets import GoldQuestion
 from retrieval.evaluation.world import WorldScope
 from retrieval.lexical import LexicalResult
@@ -24,66 +26,74 @@ from retrieval.ranking import RankedChunk
 from retrieval.schemas import Query
 
 Matrix = NDArray[np.float64]
+# How the ranking came about: the question as it is; about another client; with its evidence taken out.
+Case = Literal["answerable", "not_answerable", "elsewhere", "hidden"]
+
 _DEPTH = 50
-_RIDGE = 1.0
-_STEPS = 60
-_NEAR_MISS_WEIGHT = 0.5
+_RIDGE = 5.0
+_STEPS = 30
+# The real ones without an answer are few and count most; a hidden answer is often told elsewhere too and counts least.
+_WEIGHTS: dict[Case, float] = {"answerable": 1.0, "not_answerable": 6.0, "elsewhere": 0.15, "hidden": 0.05}
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Features of one ranking, whether it holds an answer, how much it counts, and which project it is about."""
+    """Features of one ranking, how it came about, and which project its question is about."""
 
     values: tuple[float, ...]
-    supported: bool
-    weight: float
+    case: Case
     project: str
-    asked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Shares of a case that a model refuses, 0..1, cross-validated by project."""
+
+    not_answerable: float
+    elsewhere: float
+    answerable: float
 
 
 def collect(
     session: Session, world: WorldScope, questions: Sequence[GoldQuestion], profile: Profile
 ) -> list[Judged]:
-    """The judged rankings of the questions, near misses among them."""
+    """The judged rankings of the questions."""
     judged: list[Judged] = []
-    for question in questions:
-        found = pipeline.search(
-            session, Query(text=question.question, scope=world.of(question), top_k=_DEPTH), profile
-        )
-        judged.append(_judged(question, found.ranked, found.result.lexical, asked=True))
+    for place, question in enumerate(questions):
+        query = Query(text=question.question, scope=world.of(question), top_k=_DEPTH)
+        found = pipeline.search(session, query, profile)
+        case: Case = "answerable" if question.answerable else "not_answerable"
+        judged.append(_judged(question, found.ranked, found.result.lexical, case))
         if question.answerable:
             others = [
                 hit for hit in found.ranked if (hit.chunk.kind, hit.chunk.vendor_id) not in question.evidence
             ]
-            judged.append(_judged(question, others, found.result.lexical, asked=False))
+            judged.append(_judged(question, others, found.result.lexical, "hidden"))
+        query = query.model_copy(update={"scope": world.elsewhere(question, place)})
+        found = pipeline.search(session, query, profile)
+        judged.append(_judged(question, found.ranked, found.result.lexical, "elsewhere"))
     return judged
 
 
-def _judged(
-    question: GoldQuestion, ranked: Sequence[RankedChunk], found: LexicalResult, *, asked: bool
-) -> Judged:
-    values = support.features(ranked, found)
-    return Judged(
-        tuple(values[name] for name in support.FEATURES),
-        supported=asked and question.answerable,
-        weight=1.0 if asked else _NEAR_MISS_WEIGHT,
-        project=question.project,
-        asked=asked,
-    )
-
-
-def fit(judged: Sequence[Judged], *, wrongly_refused: float = 0.2) -> Support:
-    """The support model of the whole set, its threshold from cross-validated probabilities."""
+def fit(judged: Sequence[Judged], *, refused: float = 0.85) -> tuple[Support, Rates]:
+    """The support model of the whole set that refuses this share of the not-answerable questions, and what it costs."""
     chances = cross_validated(judged)
-    answerable = np.array([chances[i] for i, item in enumerate(judged) if item.asked and item.supported])
-    threshold = float(np.quantile(answerable, wrongly_refused))
+    of_case = {
+        case: np.array([chance for chance, item in zip(chances, judged, strict=True) if item.case == case])
+        for case in _WEIGHTS
+    }
+    threshold = round(float(np.quantile(of_case["not_answerable"], refused)) + 0.001, 3)
     weights, bias = _fit(judged)
-    return Support(
-        names=support.FEATURES,
-        weights=tuple(round(float(weight), 4) for weight in weights),
+    model = Support(
+        weights={
+            name: round(float(weight), 4) for name, weight in zip(support.FEATURES, weights, strict=True)
+        },
         bias=round(bias, 4),
-        threshold=round(threshold, 3),
+        threshold=threshold,
+        model=LOCAL_MODEL_KEY,
     )
+    rates = {case: float((values < threshold).mean()) for case, values in of_case.items()}
+    return model, Rates(rates["not_answerable"], rates["elsewhere"], rates["answerable"])
 
 
 def cross_validated(judged: Sequence[Judged]) -> Matrix:
@@ -93,22 +103,33 @@ def cross_validated(judged: Sequence[Judged]) -> Matrix:
         weights, bias = _fit([item for item in judged if item.project != project])
         for place, item in enumerate(judged):
             if item.project == project:
-                chances[place] = 1 / (1 + np.exp(-(np.dot(weights, item.values) + bias)))
+                chances[place] = _logistic(np.dot(weights, item.values) + bias)
     return chances
+
+
+def _judged(
+    question: GoldQuestion, ranked: Sequence[RankedChunk], found: LexicalResult, case: Case
+) -> Judged:
+    values = support.features(question.question, ranked, found)
+    return Judged(tuple(values[name] for name in support.FEATURES), case, question.project)
 
 
 def _fit(judged: Sequence[Judged]) -> tuple[Matrix, float]:
     raw = np.array([item.values for item in judged])
     mean, scale = raw.mean(axis=0), raw.std(axis=0) + 1e-9
     table = np.hstack([(raw - mean) / scale, np.ones((len(raw), 1))])
-    target = np.array([float(item.supported) for item in judged])
-    counts = np.array([item.weight for item in judged])
-    ridge = np.diag([_RIDGE] * raw.shape[1] + [0.0])
+    target = np.array([float(item.case == "answerable") for item in judged])
+    counts = np.array([_WEIGHTS[item.case] for item in judged])
+    ridge = np.diag([_RIDGE] * raw.shape[1] + [1e-3])
     solution = np.zeros(table.shape[1])
     for _ in range(_STEPS):  # Newton's method; it converges in a handful of steps
-        chance = 1 / (1 + np.exp(-(table @ solution)))
+        chance = _logistic(table @ solution)
         gradient = table.T @ (counts * (chance - target)) + ridge @ solution
         curvature = (table * (counts * chance * (1 - chance))[:, None]).T @ table + ridge
         solution = solution - np.linalg.solve(curvature, gradient)
     weights = solution[:-1] / scale
     return weights, float(solution[-1] - np.dot(weights, mean))
+
+
+def _logistic(total: Matrix) -> Matrix:
+    return 1 / (1 + np.exp(-total))

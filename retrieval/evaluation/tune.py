@@ -1,4 +1,4 @@
-"""Chooses the ranking's weights and the support model on development questions: `python -m retrieval.evaluation.tune`.
+"""Chooses the ranking's weights on development questions: `make tune`. The support model is ``calibrate``'s.
 
 Held-out questions are not read (`datasets.development_questions`). Weights are fitted listwise: for each question the
 softmax over its candidates should put its mass on the evidence (Cao et al., ICML 2007), with ridge regularisation, since

@@ -17,6 +17,7 @@ from retrieval.profile import Profile
 from retrieval.schemas import Mode, Query
 
 DEPTH = 50
+_UNASSIGNED = "unassigned"
 
 
 class WorldMissing(LookupError):
@@ -36,7 +37,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class WorldScope:
-    """The demo's account scope: its id and its client projects by slug."""
+    """The demo's account scope: its id and its projects by slug."""
 
     account_scope_id: AccountScopeId
     projects: dict[str, ProjectId]
@@ -46,6 +47,15 @@ class WorldScope:
         if question.scope == "project":
             return Scope.of(self.account_scope_id, [self.projects[question.project]])
         return Scope.of(self.account_scope_id, self.projects.values())
+
+    def elsewhere(self, question: GoldQuestion, turn: int) -> Scope:
+        """A client that the question is not about; ``turn`` chooses which."""
+        others = [
+            project_id
+            for slug, project_id in self.projects.items()
+            if slug not in (question.project, _UNASSIGNED)
+        ]
+        return Scope.of(self.account_scope_id, [others[turn % len(others)]])
 
 
 def find_world(session: Session, slug: str, questions: Sequence[GoldQuestion]) -> WorldScope:

@@ -73,7 +73,7 @@ def studio(database: str) -> Scope:
 
 def _profile() -> Profile:
     """The shipped parameters, answering whenever anything was found: the threshold is not what is tested here."""
-    return changed(load_profile(), {"support.names": (), "support.weights": (), "support.threshold": 0.0})
+    return changed(load_profile(), {"support.weights": {}, "support.threshold": 0.0})
 
 
 def _ask(scope: Scope) -> Answer:

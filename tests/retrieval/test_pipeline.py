@@ -55,7 +55,7 @@ def studio(database: str) -> Studio:
 
 def _ask(scope: Scope, text: str = QUESTION, **options: Any) -> Answer:
     # Answers whenever anything was found: the threshold is measured elsewhere and is not what is tested here.
-    profile = changed(load_profile(), {"support.names": (), "support.weights": (), "support.threshold": 0.0})
+    profile = changed(load_profile(), {"support.weights": {}, "support.threshold": 0.0})
     return ask(transaction, Query(text=text, scope=scope, **options), profile=profile)
 
 

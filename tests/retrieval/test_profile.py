@@ -1,9 +1,12 @@
 """A profile holds every parameter and refuses what it does not know."""
 
+from typing import get_args
+
 import pytest
 from pydantic import ValidationError
 
-from retrieval.profile import changed, load_profile
+from retrieval.embedding import LOCAL_MODEL_KEY
+from retrieval.profile import SupportFeature, changed, load_profile
 
 
 def test_the_default_profile_loads_under_its_name() -> None:
@@ -15,9 +18,16 @@ def test_a_weight_for_a_feature_that_does_not_exist_is_refused_by_its_name() -> 
         changed(load_profile(), {"ranking.weights": {"similarty": 1.0}})
 
 
-def test_the_default_profile_has_a_support_weight_for_every_named_feature() -> None:
+def test_a_support_weight_for_a_feature_that_does_not_exist_is_refused_by_its_name() -> None:
+    with pytest.raises(ValidationError, match=r"support\.weights\.luck"):
+        changed(load_profile(), {"support.weights": {"luck": 1.0}})
+
+
+def test_the_default_profile_judges_whether_evidence_supports_an_answer() -> None:
     support = load_profile().support
-    assert len(support.names) == len(support.weights)
+    assert set(support.weights) == set(get_args(SupportFeature))
+    assert 0 < support.threshold < 1
+    assert support.model == LOCAL_MODEL_KEY
 
 
 def test_an_unknown_profile_is_not_found() -> None:
