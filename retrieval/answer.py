@@ -56,14 +56,14 @@ class Draft:
 
 _TEXTS: dict[Lang, dict[str, str]] = {
     "en": {
-        NOT_ENOUGH: "There is not enough evidence for an answer. Searched: {searched}.",
+        NOT_ENOUGH: "There is not enough evidence for a sure answer. Searched: {searched}.",
         NOTHING_INDEXED: "Nothing is indexed yet for this selection, so there is nothing to answer from.",
         "messages": "messages", "issues": "issues and comments", "deals": "deals, notes and companies",
         "in_project": "in {count} project", "in_projects": "in {count} projects", "and": " and ",
         "from": "from {day}", "to": "up to {day}",
     },
     "ru": {
-        NOT_ENOUGH: "Данных для ответа недостаточно. Поиск шёл по источникам: {searched}.",
+        NOT_ENOUGH: "Данных для уверенного ответа недостаточно. Поиск шёл по источникам: {searched}.",
         NOTHING_INDEXED: "Для этого выбора ещё ничего не проиндексировано, отвечать не по чему.",
         "messages": "сообщения", "issues": "задачи и комментарии", "deals": "сделки, заметки и компании",
         "in_project": "в {count} проекте", "in_projects": "в {count} проектах", "and": " и ",
@@ -93,10 +93,37 @@ def extract(ranked: Sequence[RankedChunk], found: LexicalResult, shape: AnswerSh
 
 def compose(quotes: Sequence[Quote]) -> Draft:
     """An extractive answer of these quotes, cited 1, 2, 3 … in order."""
-    citations = tuple(
+    return Draft(EXTRACTIVE, {"sentences": _sentences(quotes)}, _citations(quotes))
+
+
+def refuse(
+    *,
+    groups: Mapping[str, int],
+    projects: int,
+    date_from: datetime | None,
+    date_to: datetime | None,
+    closest: Sequence[Quote] = (),
+) -> Draft:
+    """A refusal that says what was searched (chunks per source group, number of projects, dates) and what comes closest."""
+    searched = {name: count for name, count in groups.items() if count}
+    params: dict[str, JsonValue] = {
+        "searched": cast("JsonValue", searched),
+        "projects": projects,
+        "date_from": date_from.isoformat() if date_from else None,
+        "date_to": date_to.isoformat() if date_to else None,
+        "closest": _sentences(closest),
+    }
+    return Draft(NOT_ENOUGH if searched else NOTHING_INDEXED, params, _citations(closest))
+
+
+def _citations(quotes: Sequence[Quote]) -> tuple[Citation, ...]:
+    return tuple(
         Citation(n=n, evidence_id=quote.evidence_id, quote=quote.text) for n, quote in enumerate(quotes, 1)
     )
-    sentences: list[JsonValue] = [
+
+
+def _sentences(quotes: Sequence[Quote]) -> list[JsonValue]:
+    return [
         {
             "n": n,
             "kind": quote.kind,
@@ -107,25 +134,13 @@ def compose(quotes: Sequence[Quote]) -> Draft:
         }
         for n, quote in enumerate(quotes, 1)
     ]
-    return Draft(EXTRACTIVE, {"sentences": sentences}, citations)
-
-
-def refuse(
-    *, groups: Mapping[str, int], projects: int, date_from: datetime | None, date_to: datetime | None
-) -> Draft:
-    """A refusal that says what was searched: chunks per source group, number of projects, dates."""
-    searched = {name: count for name, count in groups.items() if count}
-    params: dict[str, JsonValue] = {
-        "searched": cast("JsonValue", searched),
-        "projects": projects,
-        "date_from": date_from.isoformat() if date_from else None,
-        "date_to": date_to.isoformat() if date_to else None,
-    }
-    return Draft(NOT_ENOUGH if searched else NOTHING_INDEXED, params)
 
 
 def render(code: str, params: Mapping[str, Any], lang: Lang) -> str:
-    """The text of an answer in a language. Raises KeyError for an unknown code."""
+    """The text of an answer in a language, a line per quote; a refusal's first line is the refusal itself.
+
+    Raises KeyError for an unknown code.
+    """
     if code == WRITTEN:
         return str(params["text"])
     if code == EXTRACTIVE:
@@ -141,7 +156,8 @@ def render(code: str, params: Mapping[str, Any], lang: Lang) -> str:
         if params.get(field)
     ]
     listed = texts["and"].join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
-    return texts[NOT_ENOUGH].format(searched=" ".join([listed, place, *bounds]))
+    refusal = texts[NOT_ENOUGH].format(searched=" ".join([listed, place, *bounds]))
+    return "\n".join([refusal, *(_sentence(item, lang) for item in params.get("closest", ()))])
 
 
 def _sentence(item: Mapping[str, Any], lang: Lang) -> str:

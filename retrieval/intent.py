@@ -60,6 +60,7 @@ _HAS_PROMISE = re.compile(
     re.IGNORECASE,
 )
 
+_ASKS_FOR_PROMISE = re.compile(r"\b(?:promis\w+|commit(?:ted|ment)\w*|(?:по)?обеща\w+)\b", re.IGNORECASE)
 _ASKS_AMOUNT = re.compile(
     r"\b(?:price|cost\w*|fee|salary|pa(?:y|ys|id)|budget|charged?|spen[dt]|worth|how much)\b"
     r"|\b(?:стоит|стоил\w*|стоимост\w*|плат\w+|заплат\w+|зарплат\w*|бюджет\w*|цен[аыуе]\w*|обход\w+|обош\w+|штраф\w*|почём|сумм\w*)\b",
@@ -83,7 +84,7 @@ _HAS_NUMBER = re.compile(
 _NAME_INSIDE = re.compile(r"(?<![.!?]\s)(?<!^)\b[A-ZА-ЯЁ][\w’']+")
 
 # The one kind of answer a question waits for.
-Wanted = Literal["date", "amount", "number", "name", "any"]
+Wanted = Literal["promise", "date", "amount", "number", "name", "any"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,8 @@ def read_offers(body: str) -> Offers:
 
 def read_wanted(question: str) -> Wanted:
     """The kind of answer that a question waits for before all others."""
+    if _ASKS_FOR_PROMISE.search(question):
+        return "promise"
     if _ASKS_DATE.search(question):
         return "date"
     if _ASKS_AMOUNT.search(question):
@@ -142,6 +145,8 @@ def read_wanted(question: str) -> Wanted:
 def holds(wanted: Wanted, sentence: str, typed: Collection[str]) -> bool:
     """Whether a sentence has something of that kind; a name must not be one of the question's own (``typed`` name keys)."""
     match wanted:
+        case "promise":
+            return bool(_HAS_PROMISE.search(sentence) or _HAS_DATE.search(sentence))
         case "date":
             return bool(_HAS_DATE.search(sentence))
         case "amount":

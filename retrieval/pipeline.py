@@ -49,6 +49,9 @@ SessionFactory = Callable[[], AbstractContextManager[Session]]
 
 _SNIPPET_CHARS = 320
 _MAX_COMMENT_CHARS = 4000
+# A refusal quotes so many records, unless it is sure enough: the support is under this part of the threshold.
+_CLOSEST = 2
+_CLOSEST_FROM = 0.4
 
 log = get_logger(__name__)
 
@@ -76,7 +79,11 @@ def ask(
     result, ranked, evidence, chance = found.result, found.ranked, found.evidence, found.support
     answerable = bool(ranked) and chance >= settings.support.threshold
     # Only what is returned as evidence may be quoted, so that every citation resolves.
-    draft = _draft(query, ranked[: query.top_k], result, settings, groups, answerable, lang, on_text)
+    draft = (
+        _draft(query, ranked[: query.top_k], result, settings, lang, on_text)
+        if answerable
+        else _refusal(query, found, settings, groups)
+    )
     cited_ids = {citation.evidence_id for citation in draft.citations}
     cited = [item for item in evidence if item.id in cited_ids]
     parts = quality.quality_parts(cited, evidence, chance)
@@ -138,7 +145,7 @@ def search(session: Session, query: Query, profile: Profile) -> Found:
     judged = judged and (not ranked or any(hit.similarity for hit in ranked))
     chance = 1.0
     if judged:
-        chance = support.probability(support.features(query.text, ranked, result.lexical), profile.support)
+        chance = support.probability(query.text, ranked, result.lexical, profile.support)
     return Found(result, ranked, evidence, chance)
 
 
@@ -193,23 +200,28 @@ def log_cached(session: Session, query: Query, answer: Answer) -> QueryRunId:
     return QueryRunId(run_id)
 
 
+def _refusal(query: Query, found: Found, profile: Profile, groups: dict[str, int]) -> answers.Draft:
+    near = found.support >= _CLOSEST_FROM * profile.support.threshold
+    quotes = (
+        answers.extract(found.ranked[: query.top_k], found.result.lexical, profile.answer) if near else []
+    )
+    return answers.refuse(
+        groups=groups,
+        projects=len(query.scope.project_ids),
+        date_from=query.date_from,
+        date_to=query.date_to,
+        closest=quotes[:_CLOSEST],
+    )
+
+
 def _draft(
     query: Query,
     ranked: Sequence[RankedChunk],
     result: SearchResult,
     profile: Profile,
-    groups: dict[str, int],
-    answerable: bool,
     lang: Lang,
     on_text: Callable[[str], None] | None,
 ) -> answers.Draft:
-    if not answerable:
-        return answers.refuse(
-            groups=groups,
-            projects=len(query.scope.project_ids),
-            date_from=query.date_from,
-            date_to=query.date_to,
-        )
     quotes = answers.extract(ranked, result.lexical, profile.answer)
     settings = get_settings()
     if llm.is_configured(settings):

@@ -23,7 +23,7 @@ Feature = Literal[
 
 # What the support model looks at, see ``support.features``.
 SupportFeature = Literal[
-    "lead", "similarity", "coverage", "missing_kind", "unknown", "rarity", "length", "promise",
+    "lead", "similarity", "coverage", "missing_kind", "unknown", "rarity", "length", "promised",
 ]  # fmt: skip
 
 

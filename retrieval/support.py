@@ -13,21 +13,32 @@ from statistics import fmean
 from typing import get_args
 
 from retrieval.chunking import split_sentences
-from retrieval.intent import Wanted, holds, read_intent, read_wanted
-from retrieval.language import name_key, stem, words
+from retrieval.intent import Wanted, holds, read_offers, read_wanted
+from retrieval.language import detect, name_key, stem, words
 from retrieval.lexical import LexicalResult
 from retrieval.profile import Support, SupportFeature
 from retrieval.ranking import RankedChunk
+from retrieval.schemas import Lang
 
 FEATURES: tuple[SupportFeature, ...] = get_args(SupportFeature)
 
 # Records looked at for the answer itself, sentences of each, and the place in the ranking that is surely background.
 _LOOKED_AT = 10
+_NEAREST = 5
 _SENTENCES = 12
 _BACKGROUND = 20
 # What a word is worth in the sentence beside, and in the title or header, compared with the sentence itself.
 _BESIDE = 0.6
 _ABOVE = 0.5
+# Without articles, a question in Russian says the same in fewer words.
+_WORDINESS: dict[Lang, float] = {"en": 1.0, "ru": 1.25}
+# A question is not answered worse for being terser, nor better for being longer, than this many words.
+_USUAL_WORDS = (9, 13)
+# What is typed in so few words is a search: it asks nothing that could be missing, only whether the words are there.
+_SEARCH_WORDS = 2
+_FOUND = 0.6
+# A question for promises that has no more than "promise" and one word beside the client's name is about all of them.
+_GENERAL_TERMS = 2
 # A word that less than half an occurrence stands for occurs nowhere.
 _OCCURS = 0.5
 
@@ -43,8 +54,9 @@ def features(
     ``lead``: how far the best score is above that of rank 21. ``similarity``, ``coverage``: the best of the ranking.
     ``missing_kind``: by how much the sentence nearest to the question beats the nearest one that holds the kind of answer
     asked for (a date, an amount, a number, a name). ``unknown``: share of the question's weight in words that occur
-    nowhere; ``rarity``: mean weight of its words. ``length``: logarithm of its length, a usual predictor of how
-    well a query can be answered (He and Ounis, SPIRE 2004). ``promise``: whether it asks for a commitment.
+    nowhere; ``rarity``: mean weight of its words. ``length``: logarithm of its number of words within usual bounds, a
+    common predictor of how well a query can be answered (He and Ounis, SPIRE 2004). ``promised``: whether it asks for a commitment and one
+    of the nearest records has one.
     """
     if not ranked:
         return dict.fromkeys(FEATURES, 0.0)
@@ -59,17 +71,50 @@ def features(
         )
         / total,
         "rarity": fmean(found.rarity) if found.rarity else 0.0,
-        "length": math.log1p(len(question)),
-        "promise": float(read_intent(question).promise),
+        "length": _length(question),
+        "promised": _promised(question, ranked[:_NEAREST]),
     }
 
 
-def probability(values: Mapping[SupportFeature, float], model: Support) -> float:
-    """The probability, 0..1, that the ranking answers the question; 1 while the profile has no model."""
+def probability(question: str, ranked: Sequence[RankedChunk], found: LexicalResult, model: Support) -> float:
+    """The probability, 0..1, that the ranking answers the question; 1 while the profile has no model.
+
+    Three kinds of question are beyond doubt: a search by one or two words that are found, one that names a record by an
+    identifier that is found (an issue's key, an address), and one for promises in general when there are some.
+    """
     if not model.weights:
         return 1.0
+    if ranked and (
+        _is_search(question, ranked)
+        or _names_record(ranked, found)
+        or (len(found.terms) <= _GENERAL_TERMS and _promised(question, ranked[:_NEAREST]))
+    ):
+        return 1.0
+    values = features(question, ranked, found)
     total = model.bias + sum(weight * values[name] for name, weight in model.weights.items())
     return 1.0 / (1.0 + math.exp(-max(-40.0, min(40.0, total))))
+
+
+def _is_search(question: str, ranked: Sequence[RankedChunk]) -> bool:
+    return len(words(question)) <= _SEARCH_WORDS and ranked[0].coverage >= _FOUND
+
+
+def _names_record(ranked: Sequence[RankedChunk], found: LexicalResult) -> bool:
+    identifiers = {place for place, term in enumerate(found.terms) if term.identifier}
+    best = ranked[0].chunk.id
+    return any(hit.chunk_id == best and not identifiers.isdisjoint(hit.terms) for hit in found.hits)
+
+
+def _promised(question: str, nearest: Sequence[RankedChunk]) -> float:
+    if read_wanted(question) != "promise":
+        return 0.0
+    return max(read_offers(hit.chunk.body).promise for hit in nearest)
+
+
+def _length(question: str) -> float:
+    shortest, longest = _USUAL_WORDS
+    count = len(words(question)) * _WORDINESS[detect(question)]
+    return math.log1p(min(max(count, shortest), longest))
 
 
 def _missing_kind(question: str, ranked: Sequence[RankedChunk], found: LexicalResult) -> float:

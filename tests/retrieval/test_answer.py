@@ -105,7 +105,7 @@ def test_a_refusal_says_in_english_what_was_searched() -> None:
     draft = refuse(groups={"messages": 12, "issues": 3, "deals": 0}, projects=2, date_from=MAY, date_to=MAY)
     assert draft.code == NOT_ENOUGH
     assert render(draft.code, draft.params, "en") == (
-        "There is not enough evidence for an answer. Searched: messages (12) and issues and comments (3) "
+        "There is not enough evidence for a sure answer. Searched: messages (12) and issues and comments (3) "
         "in 2 projects from 24 May 2026 up to 24 May 2026."
     )
 
@@ -113,7 +113,7 @@ def test_a_refusal_says_in_english_what_was_searched() -> None:
 def test_a_refusal_says_in_russian_what_was_searched() -> None:
     draft = refuse(groups={"messages": 12, "issues": 3, "deals": 4}, projects=1, date_from=None, date_to=MAY)
     assert render(draft.code, draft.params, "ru") == (
-        "Данных для ответа недостаточно. Поиск шёл по источникам: сообщения (12), задачи и комментарии (3) "
+        "Данных для уверенного ответа недостаточно. Поиск шёл по источникам: сообщения (12), задачи и комментарии (3) "
         "и сделки, заметки и компании (4) в 1 проекте по 24 мая 2026."
     )
 

@@ -315,3 +315,28 @@ def test_the_status_counts_the_chunks_of_the_scope_alone(studio: Studio) -> None
     assert one.embeddable == one.embedded == one.chunks["ready"] > 0
     assert two.embeddable == 2 * one.embeddable
     assert (one.coverage, sum(one.sources.values())) == (1.0, one.embeddable)
+
+
+def test_a_question_that_the_records_do_not_answer_is_refused_and_says_what_was_searched(
+    studio: Studio,
+) -> None:
+    query = Query(text="Which football club does the Pope support this season?", scope=studio.scope)
+    refused = ask(transaction, query)
+    assert not refused.answerable
+    assert refused.code == "answer.not_enough_evidence"
+    assert refused.params["projects"] == 1
+    assert refused.evidence
+    assert "Searched:" in refused.answer
+
+
+def test_a_refusal_in_doubt_quotes_what_comes_closest_with_citations_that_resolve(studio: Studio) -> None:
+    doubtful = changed(
+        load_profile(), {"support.bias": -1.0, "support.weights": {"promised": 0.0}, "support.threshold": 0.5}
+    )
+    refused = ask(transaction, Query(text=QUESTION, scope=studio.scope), profile=doubtful)
+    assert not refused.answerable
+    assert 1 <= len(refused.citations) <= 2
+    assert {citation.evidence_id for citation in refused.citations} <= {item.id for item in refused.evidence}
+    lines = refused.answer.split("\n")
+    assert len(lines) == 1 + len(refused.citations)
+    assert all(f"[{citation.n}]" in line for citation, line in zip(refused.citations, lines[1:], strict=True))

@@ -116,6 +116,15 @@ def answer_panel(answer: Annotated[Any, AnswerText], feedback: rx.Component) -> 
                 rx.el.div(
                     rx.el.h2(t("refusal.title"), class_name="text-base font-semibold"),
                     rx.el.p(answer.reason, class_name="mt-1 text-sm text-ink-2"),
+                    rx.cond(
+                        answer.sentences.length() > 0,
+                        rx.el.div(
+                            rx.el.h3(t("refusal.closest"), class_name="text-sm font-semibold"),
+                            rx.foreach(answer.sentences, _sentence),
+                            class_name="mt-3 space-y-2",
+                            data_closest=True,
+                        ),
+                    ),
                 ),
                 class_name="flex gap-3",
                 data_answer="refused",

@@ -129,7 +129,8 @@ def ask(scope: Scope, question: Question) -> AnswerView:
         query_run_id=str(found.query_run_id),
         query=found.query,
         answerable=found.answerable,
-        sentences=sentences_of(found.answer) if found.answerable else (),
+        # The first line of a refusal is the refusal; what follows are the closest records.
+        sentences=sentences_of(found.answer if found.answerable else found.answer.partition("\n")[2]),
         evidence=cards,
         stats=(
             SourceCount("messages", found.stats.messages),

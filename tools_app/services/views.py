@@ -325,7 +325,9 @@ class SourceCount:
 
 @dataclass(frozen=True, slots=True)
 class AnswerView:
-    """An answer, or an honest refusal: then `answerable` is False and `code` names why (`refusal.<code>`).
+    """An answer, or an honest refusal: then `answerable` is False, `code` names why (`refusal.<code>`) and `sentences` are
+    what comes closest.
+
     `completeness_pct` is None where completeness has not been measured.
     """
 
