@@ -1,7 +1,6 @@
 """/connectors: state, sync, errors."""
 
 from typing import Annotated, Literal
-from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 
@@ -47,7 +46,7 @@ async def sync_one(session: Changer, name: Connector, _body: NoInput | None = No
 @router.get("/errors", summary="Unresolved errors")
 async def errors(
     scope: ReadScope,
-    cursor: Annotated[UUID | None, Query(description="`next_cursor` of the page before.")] = None,
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
     limit: Limit = 50,
 ) -> ItemList[ErrorFacts]:
     """Failed units of work that wait for a retry or were given up, newest first."""

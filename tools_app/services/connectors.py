@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from jobs import enqueue
 from models.infra.database import reading, transaction
-from models.infra.errors import NotFound
+from models.infra.errors import InvalidInput, NotFound
 from models.infra.ids import AccountScopeId
 from models.infra.scope import Scope
 from models.queries import connector_overview as overview
@@ -200,9 +200,17 @@ def sync_now(session: SessionView, connector: str | None = None) -> tuple[Reques
     return asked
 
 
-def list_errors(scope: Scope, *, cursor: UUID | None = None, limit: int = 50) -> ErrorPage:
-    """Unresolved errors of the scope's connectors, newest first."""
+def list_errors(scope: Scope, *, cursor: str | None = None, limit: int = 50) -> ErrorPage:
+    """Unresolved errors of the scope's connectors, newest first. Raises InvalidInput for a cursor that is no id."""
+    after = None if cursor is None else _read_cursor(cursor)
     with reading() as session:
-        found = overview.list_errors(session, scope, after=cursor, limit=limit + 1)
+        found = overview.list_errors(session, scope, after=after, limit=limit + 1)
     more = len(found) > limit
     return ErrorPage(tuple(found[:limit]), str(found[limit - 1].id) if more else None)
+
+
+def _read_cursor(cursor: str) -> UUID:
+    try:
+        return UUID(cursor)
+    except ValueError as fault:
+        raise InvalidInput("The cursor is not one of ours.", code="invalid_cursor") from fault

@@ -144,6 +144,13 @@ def test_errors_are_paged_newest_first(client: httpx.Client) -> None:
     assert second["next_cursor"] is None
 
 
+@pytest.mark.parametrize("cursor", ["zzz", "", "\0"])
+def test_a_cursor_of_errors_that_no_page_gave_is_400(client: httpx.Client, cursor: str) -> None:
+    answer = client.get("/api/connectors/errors", params={"cursor": cursor})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "invalid_cursor"
+
+
 def test_completeness_is_unknown_until_every_source_is_measured(worlds: dict[str, World]) -> None:
     world = worlds["one"]
     place = world.places["alpha"]
