@@ -105,9 +105,14 @@ def load_profile(name: str = "default") -> Profile:
 
 
 def changed(profile: Profile, changes: dict[str, Any]) -> Profile:
-    """A copy with values changed by dotted name, ``{"fusion.vector_weight": 0.8}``; validated like a file."""
+    """A copy with values changed by dotted name, ``{"fusion.vector_weight": 0.8}``; validated like a file.
+
+    Raises pydantic's ValidationError, and ValueError for a name that is in no section of the profile.
+    """
     values = profile.model_dump()
     for dotted, value in changes.items():
         section, _, field = dotted.partition(".")
+        if not field or not isinstance(values.get(section), dict):
+            raise ValueError(f"the profile has no parameter {dotted!r}: it is in none of its sections")
         values[section][field] = value
     return Profile.model_validate(values)

@@ -1,5 +1,6 @@
 """A profile holds every parameter and refuses what it does not know."""
 
+import re
 from typing import get_args
 
 import pytest
@@ -38,6 +39,12 @@ def test_an_unknown_profile_is_not_found() -> None:
 def test_an_unknown_parameter_is_refused_by_its_name() -> None:
     with pytest.raises(ValidationError, match=r"fusion\.vector_wieght\n.*not permitted"):
         changed(load_profile(), {"fusion.vector_wieght": 1.0})
+
+
+@pytest.mark.parametrize("dotted", ["fusoin.vector_weight", "name.first", "fusion", "", "answer."])
+def test_a_parameter_of_no_section_is_refused_by_its_name(dotted: str) -> None:
+    with pytest.raises(ValueError, match=f"no parameter '{re.escape(dotted)}'"):
+        changed(load_profile(), {dotted: 1.0})
 
 
 def test_a_value_out_of_range_is_refused_by_its_name() -> None:
