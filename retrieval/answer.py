@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
+from babel import Locale
 from babel.dates import format_date
 from pydantic import JsonValue
 
@@ -59,14 +60,14 @@ _TEXTS: dict[Lang, dict[str, str]] = {
         NOT_ENOUGH: "There is not enough evidence for a sure answer. Searched: {searched}.",
         NOTHING_INDEXED: "Nothing is indexed yet for this selection, so there is nothing to answer from.",
         "messages": "messages", "issues": "issues and comments", "deals": "deals, notes and companies",
-        "in_project": "in {count} project", "in_projects": "in {count} projects", "and": " and ",
+        "in_one": "in {count} project", "in_other": "in {count} projects", "and": " and ",
         "from": "from {day}", "to": "up to {day}",
     },
     "ru": {
         NOT_ENOUGH: "Данных для уверенного ответа недостаточно. Поиск шёл по источникам: {searched}.",
         NOTHING_INDEXED: "Для этого выбора ещё ничего не проиндексировано, отвечать не по чему.",
         "messages": "сообщения", "issues": "задачи и комментарии", "deals": "сделки, заметки и компании",
-        "in_project": "в {count} проекте", "in_projects": "в {count} проектах", "and": " и ",
+        "in_one": "в {count} проекте", "in_other": "в {count} проектах", "and": " и ",
         "from": "с {day}", "to": "по {day}",
     },
 }  # fmt: skip
@@ -149,7 +150,7 @@ def render(code: str, params: Mapping[str, Any], lang: Lang) -> str:
     if code == NOTHING_INDEXED:
         return texts[NOTHING_INDEXED]
     names = [f"{texts[group]} ({count})" for group, count in params["searched"].items()]
-    place = texts["in_project" if params["projects"] == 1 else "in_projects"].format(count=params["projects"])
+    place = _place(params["projects"], lang)
     bounds = [
         texts[word].format(day=_day(params[field], lang))
         for word, field in (("from", "date_from"), ("to", "date_to"))
@@ -158,6 +159,12 @@ def render(code: str, params: Mapping[str, Any], lang: Lang) -> str:
     listed = texts["and"].join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
     refusal = texts[NOT_ENOUGH].format(searched=" ".join([listed, place, *bounds]))
     return "\n".join([refusal, *(_sentence(item, lang) for item in params.get("closest", ()))])
+
+
+def _place(projects: int, lang: Lang) -> str:
+    # Russian counts 21 and 101 like one: "в 21 проекте".
+    one = Locale.parse(lang).plural_form(projects) == "one"
+    return _TEXTS[lang]["in_one" if one else "in_other"].format(count=projects)
 
 
 def _sentence(item: Mapping[str, Any], lang: Lang) -> str:

@@ -118,6 +118,29 @@ def test_a_refusal_says_in_russian_what_was_searched() -> None:
     )
 
 
+def _searched(projects: int, lang: Lang) -> str:
+    draft = refuse(groups={"messages": 1}, projects=projects, date_from=None, date_to=None)
+    return render(draft.code, draft.params, lang)
+
+
+@pytest.mark.parametrize(
+    ("projects", "place"),
+    [
+        (1, "в 1 проекте"), (2, "в 2 проектах"), (5, "в 5 проектах"), (11, "в 11 проектах"), (21, "в 21 проекте"),
+        (22, "в 22 проектах"), (101, "в 101 проекте"), (111, "в 111 проектах"),
+    ],
+)  # fmt: skip
+def test_projects_are_counted_as_russian_counts_them(projects: int, place: str) -> None:
+    assert _searched(projects, "ru").endswith(f" {place}.")
+
+
+@given(st.integers(0, 10_000))
+def test_every_number_of_projects_has_its_form(projects: int) -> None:
+    alike = projects % 10 == 1 and projects % 100 != 11
+    assert _searched(projects, "ru").endswith(f" в {projects} {'проекте' if alike else 'проектах'}.")
+    assert _searched(projects, "en").endswith(f" in {projects} {'project' if projects == 1 else 'projects'}.")
+
+
 @pytest.mark.parametrize(
     ("lang", "words"), [("en", "Nothing is indexed"), ("ru", "ничего не проиндексировано")]
 )
