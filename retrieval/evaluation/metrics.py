@@ -25,10 +25,13 @@ class Interval:
 
 
 def recall_at(ranked: Sequence[str], relevant: AbstractSet[str], k: int) -> float:
-    """Share of the relevant ids among the first ``k``, 0..1. Raises ValueError when nothing is relevant."""
+    """Share of the relevant ids among the first ``k``, 0..1; 0 for a ``k`` under 1.
+
+    Raises ValueError when nothing is relevant.
+    """
     if not relevant:
         raise ValueError("recall is not defined without relevant ids")
-    return len(set(ranked[:k]) & relevant) / len(relevant)
+    return len(set(ranked[: max(k, 0)]) & relevant) / len(relevant)
 
 
 def reciprocal_rank(ranked: Sequence[str], relevant: AbstractSet[str]) -> float:
@@ -37,9 +40,14 @@ def reciprocal_rank(ranked: Sequence[str], relevant: AbstractSet[str]) -> float:
 
 
 def ndcg_at(ranked: Sequence[str], relevant: AbstractSet[str], k: int) -> float:
-    """Normalised discounted cumulative gain of the first ``k``, 0..1, gain 1 a relevant id."""
+    """Normalised discounted cumulative gain of the first ``k``, 0..1, gain 1 a relevant id; 0 for a ``k`` under 1.
+
+    Raises ValueError when nothing is relevant.
+    """
     if not relevant:
         raise ValueError("nDCG is not defined without relevant ids")
+    if k < 1:
+        return 0.0
     gained = sum(1 / math.log2(rank + 1) for rank, key in enumerate(ranked[:k], 1) if key in relevant)
     ideal = sum(1 / math.log2(rank + 1) for rank in range(1, min(k, len(relevant)) + 1))
     return gained / ideal

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Callable
 
 import numba
 import pytest
@@ -54,6 +55,12 @@ def test_ndcg_of_the_best_order_is_one_even_if_more_is_relevant_than_fits() -> N
 def test_a_question_without_relevant_records_is_refused(measure: type) -> None:
     with pytest.raises(ValueError, match="not defined without relevant ids"):
         measure(["a"], set(), 5)
+
+
+@pytest.mark.parametrize("k", [0, -1])
+@pytest.mark.parametrize("measure", [recall_at, ndcg_at])
+def test_nothing_is_found_among_no_records(measure: Callable[..., float], k: int) -> None:
+    assert measure(["a", "b"], {"a"}, k) == 0.0
 
 
 @settings(deadline=None, max_examples=40)
