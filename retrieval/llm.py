@@ -24,7 +24,9 @@ from retrieval.schemas import Lang
 from retrieval.stopwords import STOPWORDS
 
 _CITED = re.compile(r"\[(\d+(?:\s*,\s*\d+)*)\]")
-_SENTENCES = re.compile(r"(?<=[.!?…\]])\s+(?=[^\s\[])|\n+")
+# Citation marks with the blanks and commas around them: without them the sentence must read as if they never stood there.
+_MARKS = re.compile(rf"\s*{_CITED.pattern}(?:\s*,?\s*{_CITED.pattern})*(?:\s+(?=[.,;:!?…]))?")
+_SENTENCES = re.compile(r"(?<=[.!?…\]])\s+(?=[^\s\[.,;:!?…])|\n+")
 _LANGUAGE: dict[Lang, str] = {"en": "English", "ru": "Russian"}
 _MAX_ANSWER_CHARS = 6000
 # A cited sentence must share at least one content word or number with what it cites when both are in one alphabet.
@@ -92,7 +94,7 @@ def check(text: str, quotes: Sequence[Quote]) -> Written:
     cited: dict[int, None] = {}
     for sentence in _SENTENCES.split(text[:_MAX_ANSWER_CHARS]):
         numbers = [int(number) for group in _CITED.findall(sentence) for number in re.findall(r"\d+", group)]
-        bare = _CITED.sub("", sentence).strip()
+        bare = _MARKS.sub("", sentence).strip()
         valid = [
             n for n in dict.fromkeys(numbers) if 1 <= n <= len(quotes) and _supports(quotes[n - 1], bare)
         ]

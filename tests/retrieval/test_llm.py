@@ -1,11 +1,14 @@
 """Answers written by a language model over real HTTP: what holds is used, what does not is removed or replaced."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from models.infra.database import transaction
 from models.infra.scope import Scope
@@ -95,6 +98,37 @@ def test_the_model_is_given_the_question_and_the_numbered_evidence() -> None:
 def test_sentences_with_valid_citations_are_kept_as_written() -> None:
     said = "Ivan promised the barcode for 13 March. [1] Mila says it comes with build 41. [2]"
     assert _write(said) == llm.Written(said, (1, 2))
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "barcode for 13 March [1].", "barcode for 13 March [1] .", "barcode for 13 March[1].",
+        "barcode for 13 March [1][1].", "barcode for 13 March [1], [1].", "barcode for 13 March [1, 1].", "barcode for 13 March. [1]",
+    ],
+)  # fmt: skip
+def test_a_citation_inside_a_sentence_moves_behind_it_and_leaves_no_gap(marked: str) -> None:
+    assert _write(f"Ivan promised the {marked}").text == "Ivan promised the barcode for 13 March. [1]"
+
+
+def test_citations_before_the_full_stops_of_several_sentences_leave_no_gap() -> None:
+    said = "Ivan promised the barcode [1]. Mila says it comes with build 41 [2] ."
+    assert (
+        llm.renumber(_write(said)).text
+        == "Ivan promised the barcode. [1] Mila says it comes with build 41. [2]"
+    )
+
+
+@given(
+    st.lists(
+        st.sampled_from(["barcode", "build", "41", "[1]", " [2]", "[1, 2]", " ", ",", ".", " .", "!"]),
+        max_size=20,
+    )
+)
+def test_moving_citations_leaves_no_blank_before_a_full_stop(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    assume(not re.search(r"\s[.,!]", re.sub(r"\s*\[[\d, ]+\]\s*", "", text)))
+    assert not re.search(r"\s[.,!]", llm.check(text, QUOTES).text)
 
 
 @pytest.mark.parametrize("number", ["0", "3", "99999999999999999999"])
