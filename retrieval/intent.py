@@ -43,9 +43,15 @@ _ASKS_STATE = re.compile(
     re.IGNORECASE,
 )
 
+# «Среда» is Wednesday and also an environment; where only these forms are a day, and not before what it is made for.
+_ON_WEDNESDAY = (
+    r"\b(?:во?\s+(?:(?:эт|т|следующ|ближайш|прошл|ближн|будущ)[а-я]+\s+)?среду|к\s+(?:(?:эт|следующ|ближайш)[а-я]+\s+)?среде"
+    r"|до\s+(?:(?:эт|следующ|ближайш)[а-я]+\s+)?среды)\b(?!\s+(?:разработк|тестирован|исполнен|выполнен|сборк|обучен)\w*)"
+)
 _HAS_DATE = re.compile(
     rf"\b\d{{1,2}}\s+(?:{_MONTHS})\b|\b(?:{_MONTHS})\s+\d|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\btomorrow\b|\bweeks?\b"
-    r"|\b(?:понедельник|вторник|сред[уыае]|четверг|пятниц|суббот|воскресень|завтра|недел)\w*",
+    r"|\b(?:понедельник|вторник|четверг|пятниц|суббот|воскресень|завтра|недел)\w*"
+    rf"|{_ON_WEDNESDAY}",
     re.IGNORECASE,
 )
 _HAS_DIGIT = re.compile(r"\d")

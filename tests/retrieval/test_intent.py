@@ -54,6 +54,32 @@ def test_a_text_with_a_day_offers_a_date(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "пришлём в среду",
+        "В среду созвон",
+        "в следующую среду",
+        "готовим к среде",
+        "до среды успеем",
+        "к ближайшей среде",
+    ],
+)
+def test_wednesday_is_a_date(text: str) -> None:
+    assert read_offers(text).date == 1.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "тестовая среда", "в среде разработки", "настроили среду", "выкатили в среду разработки", "нет тестовой среды",
+        "доступ к тестовой среде", "две среды", "переехали в новую среду", "средняя цена", "в средусловии",
+    ],
+)  # fmt: skip
+def test_an_environment_is_no_date(text: str) -> None:
+    assert read_offers(text).date == 0.0
+
+
+@pytest.mark.parametrize(
     ("text", "worth"), [("about €12", 1.0), ("скидка 12 %", 1.0), ("3 hotels", 0.5), ("some hotels", 0.0)]
 )
 def test_an_amount_is_worth_more_than_a_bare_digit(text: str, worth: float) -> None:
