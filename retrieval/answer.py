@@ -206,4 +206,14 @@ def _best_passage(body: str, wanted: Mapping[str, float]) -> str:
             break
         taken = max(fitting, key=lambda place: (scores[place], place))
         first, last = min(first, taken), max(last, taken)
-    return " ".join(sentences[first : last + 1])[: _QUOTE_CHARS * 2]
+    return _literally(body, sentences, first, last)[: _QUOTE_CHARS * 2]
+
+
+def _literally(body: str, sentences: Sequence[str], first: int, last: int) -> str:
+    """The part of ``body`` from the ``first`` to the ``last`` of its sentences, with the blanks between them as they are."""
+    start = end = 0
+    for place, sentence in enumerate(sentences[: last + 1]):
+        begin = body.index(sentence, end)
+        start = begin if place == first else start
+        end = begin + len(sentence)
+    return body[start:end]

@@ -40,7 +40,7 @@ MAX_PARTS = 12
 
 _BLANKS = re.compile(r"[ \t\u00a0]+")
 _BREAKS = re.compile(r"\s*\n\s*")
-_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'»)]?\s+(?=[\"'«(]?[A-ZА-ЯЁ0-9])|\n+")
+_SENTENCE_END = re.compile(r"(?:(?<=[.!?…])|(?<=[.!?…][\"'»”)]))\s+(?=[\"'«“(]?[A-ZА-ЯЁ0-9])|\n+")
 _QUOTED_LINE = re.compile(r"^\s*>.*$", re.MULTILINE)
 
 _LABELS: dict[Lang, dict[str, str]] = {
@@ -150,12 +150,16 @@ def build_chunks(thread: Thread) -> list[ChunkDraft]:
 
 
 def split_sentences(text: str) -> list[str]:
-    """The sentences and lines of a text, trimmed, in order."""
+    """The sentences and lines of a text, trimmed, in order; nothing but white space between them is lost."""
     return [part for piece in _SENTENCE_END.split(text) if (part := piece.strip())]
 
 
 def windows(text: str, limit: int = BODY_CHARS) -> list[str]:
-    """The text cut between sentences into pieces of at most ``limit`` characters, at most ``MAX_PARTS`` of them."""
+    """The text cut between sentences into pieces of at most ``limit`` characters.
+
+    A text up to a quarter longer than ``limit`` stays in one piece. A sentence longer than ``limit`` is cut where the limit
+    falls, and line breaks between the sentences of a piece become blanks. What goes beyond ``MAX_PARTS`` pieces is dropped.
+    """
     if len(text) <= limit * 1.25:
         return [text] if text else []
     pieces: list[str] = []

@@ -174,6 +174,28 @@ def test_a_long_record_is_quoted_around_the_sentence_asked_for() -> None:
     assert len(quotes[0].text) <= 320
 
 
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "Nothing happened in this meeting.",
+                "The pilot starts on Tuesday.",
+                '"Bring the keys."',
+                "(No.)",
+            ]
+        ),
+        min_size=12,
+        max_size=20,
+    ),
+    st.sampled_from([" ", "\n", "  "]),
+)
+def test_a_quote_is_literal_text_of_its_record(sentences: list[str], blank: str) -> None:
+    body = blank.join(sentences)
+    (quote,) = extract([hit(body)], asked("pilot"), SHAPE)
+    assert quote.text in body
+    assert quote.text.endswith((".", '"', ")"))
+
+
 def test_a_quote_belongs_to_the_record_it_is_taken_from() -> None:
     best, second = hit("The pilot starts.", 1.0), hit("It was agreed.", 0.9, "Marta")
     quotes = extract([best, second], asked("pilot"), SHAPE)

@@ -208,6 +208,41 @@ def test_sentences_end_at_full_stops_and_line_breaks_but_not_inside_numbers() ->
     assert split_sentences("It costs 3.5 thousand. Да?\nNo") == ["It costs 3.5 thousand.", "Да?", "No"]
 
 
+def _without_blanks(text: str) -> str:
+    return "".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ('He said "It ships." Then he left.', ['He said "It ships."', "Then he left."]),
+        ("Он сказал: «Готово.» Потом ушёл.", ["Он сказал: «Готово.»", "Потом ушёл."]),
+        ("(See the plan.) Done!", ["(See the plan.)", "Done!"]),
+        ("“It ships.” “When?”", ["“It ships.”", "“When?”"]),
+    ],
+)
+def test_a_closing_quote_or_bracket_stays_with_its_sentence(text: str, sentences: list[str]) -> None:
+    assert split_sentences(text) == sentences
+
+
+TEXTS = st.text(alphabet="aБ1.!?…\"'»«“”() \n\t\u00a0", max_size=80)
+
+
+@given(TEXTS)
+def test_splitting_into_sentences_loses_nothing_but_white_space(text: str) -> None:
+    sentences = split_sentences(text)
+    assert _without_blanks("".join(sentences)) == _without_blanks(text)
+    assert all(sentence in text for sentence in sentences)
+
+
+@given(TEXTS, st.integers(20, 60))
+def test_cutting_into_windows_loses_nothing_but_white_space(text: str, limit: int) -> None:
+    pieces = windows(text, limit)
+    assert len(pieces) <= MAX_PARTS
+    assert _without_blanks("".join(pieces)) == _without_blanks(text)
+    assert all(len(piece) <= limit for piece in pieces) or pieces == [text]
+
+
 def test_tidying_drops_quoted_mail_blanks_and_refused_characters() -> None:
     assert tidy("Yes,\u00a0 Friday\x00\n\n> When?\n works") == "Yes, Friday\nworks"
 
