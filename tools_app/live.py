@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import reflex as rx
 from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
 
 from models.infra import events
 from models.infra.errors import AppError
@@ -113,6 +114,9 @@ async def _to_open_pages(app: rx.App, payload: Mapping[str, Any], apply: Apply) 
         except AppError as error:
             # A page without a session, or of a project that is gone: it learns so by its next own event.
             log.debug("push skipped", code=error.code)
+        except SQLAlchemyError as error:
+            # The database is restarting, say. The other pages and the next event get their chance.
+            log.warning("push could not read", error=type(error).__name__)
         except (RuntimeError, KeyError) as error:
             # The page went away between listing it and writing to it.
             log.info("push missed a page", error=str(error))

@@ -1,4 +1,4 @@
-"""A running API over a seeded database: two scopes of look-alike projects, a user, clients that talk real HTTP."""
+"""A running API over a seeded database: scopes of look-alike projects, clients that talk real HTTP, tabs without a browser."""
 
 import asyncio
 import socket
@@ -9,6 +9,7 @@ from typing import Any
 import bcrypt
 import httpx
 import pytest
+import reflex as rx
 import uvicorn
 from fastapi import FastAPI
 
@@ -18,6 +19,7 @@ from models.infra.redis import close_async_clients
 from models.infra.settings import Settings, override_settings
 from tests.tools_app.world import World, fill, make_world
 from tools_app.api.app import create_api
+from tools_app.services import auth
 
 USER, PASSWORD = "owner", "correct horse battery staple"
 # Cost 4 is bcrypt's least: the tests hash often and guard nothing.
@@ -101,3 +103,19 @@ def login(base_url: str, worlds: dict[str, World]) -> Generator[Callable[..., ht
 def client(login: Callable[..., httpx.Client]) -> httpx.Client:
     """A client logged in to scope `one`."""
     return login()
+
+
+@pytest.fixture
+def tab(credentials: Settings, worlds: dict[str, World]) -> Callable[[str], Any]:
+    """Makes the root State of a logged-in tab that is at a path with its query."""
+    token = auth.login(USER, PASSWORD, auth.Browser("127.0.0.1")).token
+
+    def open_at(path: str) -> Any:
+        root: Any = rx.State(_reflex_internal_init=True)  # pyright: ignore[reportCallIssue]
+        headers = {"cookie": f"{auth.cookie_name()}={token}", "origin": "http://127.0.0.1"}
+        data = {"headers": headers, "pathname": path.partition("?")[0], "asPath": path}
+        root._update_router_vars(data, {})
+        root.router_data = data
+        return root
+
+    return open_at

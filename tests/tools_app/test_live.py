@@ -1,0 +1,82 @@
+"""Push to open pages: a page that cannot be refreshed holds up neither the others nor the next event."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import reflex as rx
+from redis.exceptions import RedisError
+from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from models.infra.errors import Unauthenticated
+from models.infra.events import Event
+from models.infra.settings import Settings
+from tools_app import live
+from tools_app.services import dashboard
+
+BROKEN = [
+    OperationalError("select 1", {}, Exception("the database is restarting")),
+    ProgrammingError("select 1", {}, Exception("no such table")),
+    PoolTimeout("every connection is in use"),
+    Unauthenticated("no session"),
+    RuntimeError("the page went away"),
+]
+
+
+class OpenPages:
+    """An app whose open pages are known by their tokens; a page's state is its token or what `states` says."""
+
+    def __init__(self, *tokens: str, states: Mapping[str, Any] | None = None) -> None:
+        self.event_namespace = SimpleNamespace(token_to_sid=dict.fromkeys(tokens, "sid"))
+        self._states = states or {}
+
+    @asynccontextmanager
+    async def modify_state(self, token: rx.BaseStateToken) -> AsyncIterator[Any]:
+        yield self._states.get(token.ident, token.ident)
+
+
+def app_with(*tokens: str, states: Mapping[str, Any] | None = None) -> rx.App:
+    return cast("rx.App", OpenPages(*tokens, states=states))
+
+
+@pytest.mark.parametrize("fault", BROKEN, ids=lambda fault: type(fault).__name__)
+async def test_a_page_that_cannot_be_read_is_passed_over(fault: Exception):
+    reached: list[str] = []
+
+    async def refresh(state: Any, _payload: Mapping[str, Any]) -> None:
+        if state == "first":
+            raise fault
+        reached.append(state)
+
+    await live._to_open_pages(app_with("first", "second"), {}, refresh)
+    assert reached == ["second"]
+
+
+async def test_the_listener_hears_the_next_event_after_a_broken_refresh(
+    tab: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    reads: list[str] = []
+
+    def broken(*_: Any) -> None:
+        reads.append("tried")
+        raise BROKEN[0]
+
+    class Over(RedisError):
+        """Ends the endless stream of the test."""
+
+    async def stream() -> AsyncIterator[Event]:
+        for number in range(2):
+            yield Event(str(number), "job_completed", {"run_id": str(number)})
+        raise Over
+
+    page = tab("/?project=all")
+    shell = await page.get_state(live.ShellState)
+    shell.user = "owner"
+    monkeypatch.setattr(dashboard, "control_tower", broken)
+    monkeypatch.setattr(live.events, "stream", stream)
+    with pytest.raises(Over):
+        await live._push_events(app_with("open", states={"open": page}))
+    assert reads == ["tried", "tried"]
