@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from models.tables.platform import VendorConnection
+from models.tables.platform import JobRun, VendorConnection
 from models.tables.reliability import ConnectorSyncState
 
 
@@ -20,3 +22,55 @@ def oldest_success_by_connector(session: Session) -> dict[str, dt.datetime]:
         .group_by(col(VendorConnection.connector))
     )
     return {row[0]: row[1] for row in rows}
+
+
+def limit_time(session: Session, milliseconds: int) -> None:
+    """Let the server end every later statement of this transaction that takes longer."""
+    session.execute(select(func.set_config("statement_timeout", str(milliseconds), True)))
+
+
+def count_finished_runs(
+    session: Session, after: dt.datetime, until: dt.datetime
+) -> dict[tuple[str, str], int]:
+    """Runs that ended after `after`, up to and with `until`, by job and status."""
+    rows = session.execute(
+        select(col(JobRun.job), col(JobRun.status), func.count())
+        .where(col(JobRun.finished_at) > after, col(JobRun.finished_at) <= until)
+        .group_by(col(JobRun.job), col(JobRun.status))
+    )
+    return {(row[0], row[1]): int(row[2]) for row in rows}
+
+
+def error_rate_by_connector(session: Session, since: dt.datetime, *, limit: int = 5_000) -> dict[str, float]:
+    """The failed share, 0 to 1, of the units of work (records, streams) of the syncs that ended since `since`.
+
+    A connector without such a sync is left out. At most `limit` runs are looked at, the newest.
+    """
+    rows = session.execute(
+        select(col(JobRun.connector), col(JobRun.status), col(JobRun.counts))
+        .where(
+            col(JobRun.job) == "sync",
+            col(JobRun.connector).is_not(None),
+            col(JobRun.status).in_(("succeeded", "failed")),
+            col(JobRun.finished_at) >= since,
+        )
+        .order_by(col(JobRun.finished_at).desc())
+        .limit(limit)
+    )
+    failed: dict[str, int] = {}
+    units: dict[str, int] = {}
+    for connector, status, counts in rows:
+        bad, all_of_them = _units(status, counts)
+        failed[connector] = failed.get(connector, 0) + bad
+        units[connector] = units.get(connector, 0) + all_of_them
+    return {connector: failed[connector] / max(total, 1) for connector, total in units.items()}
+
+
+def _units(status: str, counts: Mapping[str, Any]) -> tuple[int, int]:
+    """Failed units and all units of a sync: `failed` are rejected records, fetched too, and failed streams."""
+    failed = int(counts.get("failed") or 0)
+    # A run that raised has counted nothing: it is itself what failed.
+    if status == "failed" and not failed:
+        failed = 1
+    whole = int(counts.get("fetched") or 0) - int(counts.get("rejected") or 0)
+    return failed, failed + max(whole, 0)

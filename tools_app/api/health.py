@@ -13,7 +13,8 @@ from models.infra.metrics import registry
 from models.infra.settings import get_settings
 from tools_app.api.deps import client_address, is_within
 from tools_app.api.schemas import Answer
-from tools_app.services.health import State, check_health, refresh_gauges
+from tools_app.services.figures import refresh_metrics
+from tools_app.services.health import State, check_health
 
 router = APIRouter(tags=["health"])
 
@@ -61,5 +62,5 @@ async def metrics(request: Request, authorization: Annotated[str | None, Header(
     vouched = not forwarded or is_within(peer, get_settings().trusted_networks())
     if not proven and not (vouched and is_within(client_address(request), _PRIVATE)):
         raise Forbidden("Metrics are for private networks or a bearer token.")
-    await in_db(refresh_gauges)
+    await refresh_metrics()
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -8,12 +8,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs import enqueue
-from models.infra import metrics
 from models.infra.database import reading
 from models.infra.errors import AppError, Unavailable
 from models.infra.logging import get_logger
 from models.infra.redis import cache_redis, events_redis
-from models.queries.operations import oldest_success_by_connector
 
 log = get_logger(__name__)
 
@@ -58,18 +56,6 @@ def _cache() -> State:
 
 def _worker() -> State:
     return "ok" if enqueue.count_workers() else "down"
-
-
-def refresh_gauges() -> None:
-    """Bring the gauges that live in the database up to date; without the database they keep their last value."""
-    try:
-        with reading() as session:
-            successes = oldest_success_by_connector(session)
-    except (SQLAlchemyError, AppError) as fault:
-        log.warning("metrics: database is away", error=type(fault).__name__)
-        return
-    for connector, at in successes.items():
-        metrics.connector_last_success_at.labels(connector).set(at.timestamp())
 
 
 def check_health() -> Health:
