@@ -5,7 +5,8 @@ from __future__ import annotations
 import reflex as rx
 
 from tools_app.api.app import create_api
-from tools_app.i18n.catalogue import DEFAULT_LOCALE, text
+from tools_app.i18n.catalogue import DEFAULT_LOCALE
+from tools_app.i18n.locale_state import page_title
 from tools_app.live import lifespan, warm_up
 from tools_app.pages import dashboard, jobs, login, records, search, search_page
 from tools_app.pages.faults import on_fault
@@ -32,10 +33,7 @@ app.add_middleware(SessionGuard(), index=0)
 
 
 def _add(view: object, route: str, section: str, *on_load: object) -> None:
-    name = text(DEFAULT_LOCALE, "app.name")
-    words = text(DEFAULT_LOCALE, f"nav.{section}.title")
-    title = name if words == name else f"{words} · {name}"
-    app.add_page(view, route=route, title=title, on_load=list(on_load))  # pyright: ignore[reportArgumentType]
+    app.add_page(view, route=route, title=page_title(section), on_load=list(on_load))  # pyright: ignore[reportArgumentType]
 
 
 _add(login.page, login.ROUTE, "login")

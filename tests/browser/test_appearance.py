@@ -123,8 +123,48 @@ def test_the_language_is_switched_for_good_numbers_and_dates_included(page: Page
     expect(page.get_by_role("heading", level=1)).to_have_text("Задания и коннекторы")
     expect(page.locator("html")).to_have_attribute("lang", "ru")
     expect(page.locator("[data-connector=chatwoot]")).to_contain_text("назад")
+    expect(page).to_have_title("Задания и коннекторы · Control Tower")
     page.goto(f"{tower.url}/?project=all")
     expect(page.locator("[data-trust]")).to_contain_text("ещё не измерена")
+
+
+TITLES = {
+    "dashboard": ("Control Tower", "Control Tower"),
+    "search": ("Search · Control Tower", "Поиск · Control Tower"),
+    "jobs": ("Jobs and connectors · Control Tower", "Задания и коннекторы · Control Tower"),
+    "records": ("Records · Control Tower", "Записи · Control Tower"),
+}
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "ru-RU"])
+def test_the_tab_is_named_in_the_readers_language(
+    browser: Browser, session_cookies: list[dict[str, object]], tower: Tower, locale: str
+):
+    context = browser.new_context(locale=locale)
+    page = context.new_page()
+    page.goto(f"{tower.url}/login")
+    expect(page).to_have_title("Вход · Control Tower" if locale == "ru-RU" else "Log in · Control Tower")
+    context.add_cookies(session_cookies)  # pyright: ignore[reportArgumentType]
+    for name, (path, sign) in PAGES.items():
+        page.goto(f"{tower.url}{path}")
+        page.wait_for_selector(sign)
+        expect(page).to_have_title(TITLES[name][locale == "ru-RU"])
+    context.close()
+
+
+def test_the_tab_is_renamed_on_the_way_to_another_page(
+    browser: Browser, session_cookies: list[dict[str, object]], tower: Tower
+):
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="ru-RU")
+    context.add_cookies(session_cookies)  # pyright: ignore[reportArgumentType]
+    page = context.new_page()
+    page.goto(f"{tower.url}/?project=all")
+    page.wait_for_selector("[data-tile]")
+    page.keyboard.press("g")
+    page.keyboard.press("j")
+    page.wait_for_selector("[data-connector]")
+    expect(page).to_have_title(TITLES["jobs"][1])
+    context.close()
 
 
 def test_the_palette_goes_to_a_project_by_keyboard_alone(page: Page, tower: Tower):

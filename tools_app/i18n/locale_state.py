@@ -43,3 +43,14 @@ def t(key: str, /, **params: object) -> rx.Var[str]:
     """
     others = [(locale, text(locale, key, **params)) for locale in LOCALES if locale != DEFAULT_LOCALE]
     return cast("rx.Var[str]", rx.match(LocaleState.locale, *others, text(DEFAULT_LOCALE, key, **params)))
+
+
+def page_title(section: str) -> rx.Var[str]:
+    """What the browser's tab says on a page of `section`, in the reader's language."""
+    others = [(locale, _title(locale, section)) for locale in LOCALES if locale != DEFAULT_LOCALE]
+    return cast("rx.Var[str]", rx.match(LocaleState.locale, *others, _title(DEFAULT_LOCALE, section)))
+
+
+def _title(locale: str, section: str) -> str:
+    name, words = text(locale, "app.name"), text(locale, f"nav.{section}.title")
+    return name if words == name else f"{words} · {name}"
