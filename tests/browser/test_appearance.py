@@ -167,6 +167,21 @@ def test_the_tab_is_renamed_on_the_way_to_another_page(
     context.close()
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_scrolls_sideways_in_russian_on_the_narrowest_phone(
+    browser: Browser, session_cookies: list[dict[str, object]], tower: Tower, name: str
+):
+    context = browser.new_context(viewport={"width": 360, "height": 740}, locale="ru-RU")
+    context.add_cookies(session_cookies)  # pyright: ignore[reportArgumentType]
+    page = context.new_page()
+    path, sign = PAGES[name]
+    page.goto(f"{tower.url}{path}")
+    page.wait_for_selector(sign)
+    expect(page.locator("[data-locale-root]")).to_have_attribute("data-locale-root", "ru")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    context.close()
+
+
 def test_the_palette_goes_to_a_project_by_keyboard_alone(page: Page, tower: Tower):
     page.goto(f"{tower.url}/?project=all")
     page.wait_for_selector("[data-tile]")
