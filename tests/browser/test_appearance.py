@@ -1,9 +1,10 @@
 """How every page comes up: no console error, nothing wider than the screen, one language, one mode, a light load."""
 
+import re
 from collections.abc import Generator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect
 
 from tests.browser.conftest import Tower, watch_console
 
@@ -180,6 +181,31 @@ def test_nothing_scrolls_sideways_in_russian_on_the_narrowest_phone(
     expect(page.locator("[data-locale-root]")).to_have_attribute("data-locale-root", "ru")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     context.close()
+
+
+def test_a_lost_connection_is_said_until_it_is_back(context: BrowserContext, tower: Tower):
+    # Not the watched page: a browser without a network reports that on its console.
+    page = context.new_page()
+    cut = False
+    held: list[WebSocketRoute] = []
+
+    def pass_or_close(socket: WebSocketRoute) -> None:
+        if cut:
+            socket.close()
+            return
+        held.append(socket)
+        socket.connect_to_server()
+
+    page.route_web_socket(re.compile(r"/_event"), pass_or_close)
+    page.goto(f"{tower.url}/?project=all")
+    page.wait_for_selector("[data-tile]")
+    notice = page.get_by_role("alert").filter(has_text="Connection lost")
+    expect(notice).to_have_count(0)
+    cut = True
+    held[-1].close()
+    expect(notice).to_be_visible(timeout=30_000)
+    cut = False
+    expect(notice).to_have_count(0, timeout=60_000)
 
 
 def test_the_palette_goes_to_a_project_by_keyboard_alone(page: Page, tower: Tower):
