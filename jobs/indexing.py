@@ -76,7 +76,7 @@ def index_pending(
     """Rebuild what changed, then embed newest first until nothing waits or ``budget_s`` seconds are over.
 
     ``lexical_only`` stops after the rebuild. Raises EmbeddingMismatch when stored vectors have another length than the
-    configured model makes. An unavailable embedding endpoint fails its batch, not the run.
+    configured model makes. An unavailable embedding endpoint fails its batch, not the run; later runs take up what failed.
     """
     started = time.monotonic()
     tally = _Tally()
@@ -161,6 +161,7 @@ def _embed(
     with transaction() as session:
         index_store.register_model(session, spec)
         index_store.requeue_missing(session, account_scope_id, spec)
+        index_store.requeue_failed(session, account_scope_id)
         pending = index_store.count_pending(session, account_scope_id)
     if not pending:
         return

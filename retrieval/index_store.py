@@ -25,6 +25,10 @@ from retrieval.store import check_model, model_literal, vector_literal
 
 MAX_ATTEMPTS = 3
 STALE_AFTER = timedelta(minutes=5)
+# Failed chunks are tried once more after a while that doubles with each failure, so many of them in one run.
+RETRY_AFTER = timedelta(minutes=15)
+RETRY_AT_LATEST = timedelta(hours=6)
+RETRIES_PER_RUN = 480
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,20 +164,51 @@ def requeue_missing(session: Session, account_scope_id: AccountScopeId, spec: Mo
     return result.rowcount
 
 
+def requeue_failed(session: Session, account_scope_id: AccountScopeId) -> int:
+    """Give failed chunks whose wait is over one more try, newest first, at most ``RETRIES_PER_RUN``; how many.
+
+    The first wait is ``RETRY_AFTER``, each failure doubles it up to ``RETRY_AT_LATEST``. A chunk keeps its count of attempts,
+    so that it is failed again at once when the endpoint is still away.
+    """
+    result = session.connection().execute(
+        text(
+            """
+            WITH due AS (
+                SELECT id FROM rag_chunks
+                WHERE account_scope_id = :scope_id AND status = 'failed' AND (
+                    claimed_at IS NULL
+                    OR claimed_at <= :now - least(:first * power(2, least(greatest(attempts - :most, 0), 16)), :longest))
+                ORDER BY source_time DESC NULLS LAST, id LIMIT :limit FOR UPDATE SKIP LOCKED
+            )
+            UPDATE rag_chunks c SET status = 'pending', claimed_at = NULL FROM due WHERE c.id = due.id
+            """
+        ),
+        {
+            "scope_id": account_scope_id,
+            "now": utcnow(),
+            "first": RETRY_AFTER,
+            "longest": RETRY_AT_LATEST,
+            "most": MAX_ATTEMPTS,
+            "limit": RETRIES_PER_RUN,
+        },
+    )
+    return result.rowcount
+
+
 def claim_pending(session: Session, account_scope_id: AccountScopeId, limit: int) -> list[Claim]:
-    """Take up to ``limit`` pending chunks, newest first; other workers skip them."""
+    """Take up to ``limit`` pending chunks, newest first and those that had failed last; other workers skip them."""
     rows = session.connection().execute(
         text(
             """
             WITH taken AS (
                 SELECT id FROM rag_chunks WHERE account_scope_id = :scope_id AND status = 'pending'
-                ORDER BY source_time DESC NULLS LAST, id LIMIT :limit FOR UPDATE SKIP LOCKED
+                ORDER BY attempts >= :most, source_time DESC NULLS LAST, id LIMIT :limit FOR UPDATE SKIP LOCKED
             )
             UPDATE rag_chunks c SET status = 'processing', claimed_at = :now FROM taken WHERE c.id = taken.id
             RETURNING c.id, c.account_scope_id, c.project_id, c.title, c.context, c.author, c.body, c.attempts
             """
         ),
-        {"scope_id": account_scope_id, "limit": limit, "now": utcnow()},
+        {"scope_id": account_scope_id, "limit": limit, "now": utcnow(), "most": MAX_ATTEMPTS},
     )
     claims: list[Claim] = []
     for row in rows:
@@ -247,7 +282,7 @@ def finish_claims(session: Session, chunk_ids: Iterable[UUID]) -> None:
     """Mark claimed chunks as ready; one that changed meanwhile is pending already and stays so."""
     session.connection().execute(
         text(
-            "UPDATE rag_chunks SET status = 'ready', claimed_at = NULL, error = NULL"
+            "UPDATE rag_chunks SET status = 'ready', claimed_at = NULL, error = NULL, attempts = 0"
             " WHERE id = ANY(:ids) AND status = 'processing'"
         ),
         {"ids": list(chunk_ids)},
@@ -255,16 +290,22 @@ def finish_claims(session: Session, chunk_ids: Iterable[UUID]) -> None:
 
 
 def fail_claims(session: Session, claims: Sequence[Claim], reason: str) -> None:
-    """Give claimed chunks back after an error; after ``MAX_ATTEMPTS`` they are failed and keep the reason."""
+    """Give claimed chunks back after an error; after ``MAX_ATTEMPTS`` they are failed and keep the reason and the time."""
     session.connection().execute(
         text(
             """
-            UPDATE rag_chunks SET attempts = attempts + 1, error = :reason, claimed_at = NULL,
+            UPDATE rag_chunks SET attempts = attempts + 1, error = :reason,
+                claimed_at = CASE WHEN attempts + 1 >= :most THEN CAST(:now AS timestamptz) END,
                 status = CASE WHEN attempts + 1 >= :most THEN 'failed' ELSE 'pending' END
             WHERE id = ANY(:ids) AND status = 'processing'
             """
         ),
-        {"ids": [claim.chunk_id for claim in claims], "reason": reason[:500], "most": MAX_ATTEMPTS},
+        {
+            "ids": [claim.chunk_id for claim in claims],
+            "reason": reason[:500],
+            "most": MAX_ATTEMPTS,
+            "now": utcnow(),
+        },
     )
 
 

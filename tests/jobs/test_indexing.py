@@ -371,6 +371,74 @@ def test_an_endpoint_that_is_away_fails_the_chunks_after_a_few_tries_and_keeps_t
     assert "embedding_unavailable" in reason
 
 
+def _fail_all(world: World, number: int) -> None:
+    _messages(world.places["alpha"], number)
+    with (
+        serving(lambda _: Reply(503, b"{}")) as broken,
+        override_settings(embedding_base_url=broken.base_url),
+    ):
+        index(world.scope)
+    assert _statuses() == {"failed"}
+
+
+def test_chunks_that_failed_while_the_endpoint_was_away_are_embedded_by_a_later_run(world: World) -> None:
+    _fail_all(world, 3)
+    with frozen(utcnow() + index_store.RETRY_AFTER + dt.timedelta(seconds=1)):
+        result = index(world.scope)
+    assert (result.embedded, result.failed) == (3, 0)
+    assert _statuses() == {"ready"}
+    assert [(row.error, row.attempts) for row in rows("SELECT error, attempts FROM rag_chunks")] == [
+        (None, 0)
+    ] * 3
+
+
+def test_chunks_that_have_just_failed_wait(world: World, endpoint: Endpoint) -> None:
+    _fail_all(world, 2)
+    assert index(world.scope).embedded == 0
+    assert endpoint.asked == []
+    assert _statuses() == {"failed"}
+
+
+def test_a_run_takes_up_a_bounded_number_of_failed_chunks(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_store, "RETRIES_PER_RUN", 2)
+    _fail_all(world, 3)
+    with frozen(utcnow() + index_store.RETRY_AFTER + dt.timedelta(seconds=1)):
+        assert index(world.scope).embedded == 2
+        assert index(world.scope).embedded == 1
+
+
+def test_a_chunk_that_fails_again_is_tried_once_and_waits_longer(world: World) -> None:
+    _fail_all(world, 2)
+    later = utcnow() + index_store.RETRY_AFTER + dt.timedelta(seconds=1)
+    with (
+        serving(lambda _: Reply(503, b"{}")) as broken,
+        override_settings(embedding_base_url=broken.base_url),
+        frozen(later),
+    ):
+        index(world.scope)
+        assert len(broken.asked) == 1
+    with frozen(later + index_store.RETRY_AFTER + dt.timedelta(seconds=1)):
+        assert index(world.scope).embedded == 0
+    with frozen(later + 2 * index_store.RETRY_AFTER + dt.timedelta(seconds=1)):
+        assert index(world.scope).embedded == 2
+
+
+def test_chunks_that_never_failed_are_embedded_before_those_that_did(
+    world: World, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "CHUNKS_PER_BATCH", 2)
+    _fail_all(world, 2)
+    with transaction() as session:
+        place = world.places["beta"]
+        place.session = session
+        place.message(place.conversation(), MARCH - dt.timedelta(days=9), 0, body="An old letter.")
+    with frozen(utcnow() + index_store.RETRY_AFTER + dt.timedelta(seconds=1)):
+        index(world.scope)
+    assert "An old letter." in "".join(endpoint.asked[0].body["input"])
+
+
 def test_vectors_of_another_length_under_the_same_name_are_refused(world: World, corpus: Corpus) -> None:
     index(world.scope)
     with override_settings(embedding_dimension=DIMENSION + 1), pytest.raises(EmbeddingMismatch):
