@@ -23,6 +23,15 @@ TIMEZONE = "Europe/Belgrade"
 CURRENCY = "EUR"
 UNASSIGNED = "unassigned"
 CHATWOOT_ACCOUNT = "1"
+# The clients' names in the other alphabet, by slug, as people write them: questions come in both.
+ALIASES = {
+    "harbor-pine": ["Харбор и Пайн"],
+    "severny-bereg": ["Severny Bereg", "Severnyy Bereg"],
+    "lumen-health": ["Лумен Хелс", "Люмен Хелс"],
+    "tochka-rosta": ["Tochka Rosta"],
+    "voltline": ["Вольтлайн"],
+    "orchard-lane": ["Орчард и Лейн"],
+}
 # Lower wins: a label set by hand is surer than the sender's domain, both are surer than the inbox.
 _LABEL, _DOMAIN, _PLACE = 10, 20, 100
 
@@ -114,10 +123,19 @@ def _ensure_projects(session: Session, scope_id: UUID, studio: StudioWorld) -> d
     wanted.append((UNASSIGNED, "Unassigned", "unassigned"))
     for slug, name, kind in wanted:
         statement = insert(Project).values(
-            id=new_id(), account_scope_id=scope_id, slug=slug, name=name, kind=kind, aliases=[]
+            id=new_id(),
+            account_scope_id=scope_id,
+            slug=slug,
+            name=name,
+            kind=kind,
+            aliases=ALIASES.get(slug, []),
         )
         session.execute(statement.on_conflict_do_nothing(constraint="uq_projects_slug"))
     rows = session.exec(select(Project).where(Project.account_scope_id == scope_id)).all()
+    for row in rows:
+        # A demo made before there were any; what somebody has written stays.
+        if not row.aliases:
+            row.aliases = ALIASES.get(row.slug, [])
     return {row.slug: row.id for row in rows}
 
 
