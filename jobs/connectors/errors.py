@@ -37,6 +37,12 @@ class VendorDown(VendorError):
     retryable = True
 
 
+class CircuitOpen(VendorDown):
+    """The breaker refused the call: the vendor failed too often a moment ago. Nothing was sent."""
+
+    kind = "circuit_open"
+
+
 class SchemaChanged(VendorError):
     """An answer lacks what the connector relies on; ``field`` says where."""
 

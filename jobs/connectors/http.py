@@ -15,7 +15,15 @@ from typing import Any
 import httpx
 import tenacity
 
-from jobs.connectors.errors import CredentialsInvalid, RateLimited, RequestRefused, VendorDown, VendorError
+from jobs.connectors.breaker import Breaker, circuit_key
+from jobs.connectors.errors import (
+    CircuitOpen,
+    CredentialsInvalid,
+    RateLimited,
+    RequestRefused,
+    VendorDown,
+    VendorError,
+)
 from models.infra.clock import utcnow
 from models.infra.logging import get_logger
 
@@ -32,9 +40,16 @@ class VendorHttp:
     """An HTTP client bound to one vendor account. Not thread-safe counters aside: one per sync run."""
 
     def __init__(
-        self, base_url: str, headers: Mapping[str, str], *, timeout_s: float, classify: Classify
+        self,
+        connector: str,
+        base_url: str,
+        headers: Mapping[str, str],
+        *,
+        timeout_s: float,
+        classify: Classify,
     ) -> None:
         self._classify = classify
+        self._breaker = Breaker(circuit_key(connector, base_url))
         self._client = httpx.Client(
             base_url=base_url,
             headers={"user-agent": "control-tower/1", "accept": "application/json", **headers},
@@ -70,7 +85,7 @@ class VendorHttp:
             ),
             reraise=True,
         )
-        return retrying(self._once, method, path, params, body)
+        return retrying(lambda: self._breaker.call(lambda: self._once(method, path, params, body)))
 
     def _once(self, method: str, path: str, params: Mapping[str, Any] | None, body: Any) -> Any:
         self.requests_made += 1
@@ -147,7 +162,7 @@ def _pause_s(error: BaseException | None) -> float | None:
 
 
 def _worth_a_retry(error: BaseException) -> bool:
-    if not isinstance(error, VendorError) or not error.retryable:
+    if not isinstance(error, VendorError) or not error.retryable or isinstance(error, CircuitOpen):
         return False
     pause = _pause_s(error)
     return pause is None or pause <= _LONGEST_WAIT_S

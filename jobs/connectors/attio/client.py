@@ -30,7 +30,7 @@ class AttioClient:
 
     def __init__(self, base_url: str, token: str, *, timeout_s: float) -> None:
         self._http = VendorHttp(
-            base_url, {"authorization": f"Bearer {token}"}, timeout_s=timeout_s, classify=_classify
+            "attio", base_url, {"authorization": f"Bearer {token}"}, timeout_s=timeout_s, classify=_classify
         )
         self._members: dict[str, str] | None = None
         self._entries: dict[str, set[str]] | None = None

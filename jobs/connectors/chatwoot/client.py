@@ -38,6 +38,7 @@ class ChatwootClient:
     def __init__(self, base_url: str, account_id: str, token: str, *, timeout_s: float) -> None:
         self._account_url = f"{base_url}/app/accounts/{account_id}"
         self._http = VendorHttp(
+            "chatwoot",
             f"{base_url}/api/v1/accounts/{account_id}",
             {"api_access_token": token},
             timeout_s=timeout_s,

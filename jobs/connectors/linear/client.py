@@ -50,7 +50,9 @@ class LinearClient:
 
     def __init__(self, base_url: str, token: str, *, timeout_s: float) -> None:
         # An API key goes into the header as it is; only OAuth tokens carry "Bearer".
-        self._http = VendorHttp(base_url, {"authorization": token}, timeout_s=timeout_s, classify=_classify)
+        self._http = VendorHttp(
+            "linear", base_url, {"authorization": token}, timeout_s=timeout_s, classify=_classify
+        )
 
     @property
     def requests_made(self) -> int:

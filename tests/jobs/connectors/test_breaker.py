@@ -1,0 +1,175 @@
+"""The breaker: five failures within a minute open it for every worker; one probe decides when it closes."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from jobs.connectors import breaker
+from jobs.connectors.breaker import Breaker, Limits, circuit_key, read_circuit
+from jobs.connectors.errors import CircuitOpen, CredentialsInvalid, VendorDown
+from jobs.connectors.http import NotThere
+from models.infra.settings import environment, get_settings, override_settings
+from tests.conftest import ROOT
+
+QUICK = Limits(failures=5, window_s=60.0, reset_s=0.2)
+
+
+@pytest.fixture(autouse=True)
+def _own_memory() -> None:
+    breaker.forget_local()
+
+
+@pytest.fixture(params=["in redis", "without redis"])
+def key(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A breaker of its own, with its state in Redis and in the process."""
+    if request.param == "in redis":
+        request.getfixturevalue("redis")
+        yield f"test:{time.time_ns()}"
+    else:
+        with override_settings(redis_url="redis://127.0.0.1:1/0"):
+            yield f"test:{time.time_ns()}"
+
+
+def down() -> None:
+    raise VendorDown("no answer in time")
+
+
+def trip(guard: Breaker, failures: int = 5) -> None:
+    for _ in range(failures):
+        with pytest.raises(VendorDown):
+            guard.call(down)
+
+
+def test_the_fifth_failure_opens_it_and_then_nothing_is_sent(key: str) -> None:
+    guard, sent = Breaker(key), []
+    trip(guard, 4)
+    guard.call(lambda: sent.append("still closed"))
+    trip(guard, 1)
+    with pytest.raises(CircuitOpen, match="5 times within 60 s"):
+        guard.call(lambda: sent.append("open"))
+    assert sent == ["still closed"]
+    assert read_circuit(key).opened_at is not None
+
+
+def test_failures_older_than_the_window_do_not_count(key: str) -> None:
+    guard = Breaker(key, Limits(failures=2, window_s=0.1))
+    trip(guard, 1)
+    time.sleep(0.15)
+    trip(guard, 1)
+    assert read_circuit(key).opened_at is None
+
+
+@pytest.mark.parametrize("error", [CredentialsInvalid("401"), NotThere("404"), ValueError("ours")])
+def test_an_answer_of_the_vendor_is_no_failure(key: str, error: Exception) -> None:
+    guard = Breaker(key)
+
+    def answer() -> None:
+        raise error
+
+    for _ in range(10):
+        with pytest.raises(type(error)):
+            guard.call(answer)
+    assert read_circuit(key).opened_at is None
+
+
+def test_a_probe_that_succeeds_closes_it(key: str) -> None:
+    guard = Breaker(key, QUICK)
+    trip(guard)
+    time.sleep(0.25)
+    assert guard.call(lambda: "up") == "up"
+    assert read_circuit(key).opened_at is None
+    trip(guard, 4)
+    assert read_circuit(key).opened_at is None  # the failures before are forgotten
+
+
+def test_a_probe_that_fails_opens_it_again(key: str) -> None:
+    guard = Breaker(key, QUICK)
+    trip(guard)
+    opened_at = read_circuit(key).opened_at
+    time.sleep(0.25)
+    trip(guard, 1)
+    again = read_circuit(key).opened_at
+    assert opened_at is not None
+    assert again is not None
+    assert again > opened_at
+    with pytest.raises(CircuitOpen):
+        guard.call(lambda: None)
+
+
+def test_only_one_of_many_threads_probes(key: str) -> None:
+    trip(Breaker(key, QUICK))
+    time.sleep(0.25)
+    sent: list[int] = []
+    refused: list[int] = []
+    probing = threading.Event()
+
+    def probe(number: int) -> None:
+        def work() -> None:
+            sent.append(number)
+            probing.wait(5)
+
+        try:
+            Breaker(key, QUICK).call(work)
+        except CircuitOpen:
+            refused.append(number)
+            if len(refused) == 7:
+                probing.set()
+
+    threads = [threading.Thread(target=probe, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert (len(sent), len(refused)) == (1, 7)
+
+
+def test_calls_run_side_by_side_while_it_is_closed(key: str) -> None:
+    guard, together = Breaker(key), threading.Barrier(3, timeout=10)
+    threads = [threading.Thread(target=lambda: guard.call(together.wait)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    together.wait()
+    for thread in threads:
+        thread.join(10)
+
+
+def test_another_process_sees_it_open(redis: object) -> None:
+    name = f"test:{time.time_ns()}"
+    trip(Breaker(name))
+    code = (
+        "from jobs.connectors.breaker import Breaker\n"
+        "from jobs.connectors.errors import CircuitOpen\n"
+        f"try: Breaker({name!r}).call(lambda: print('sent'))\n"
+        "except CircuitOpen: print('refused')\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment(PYTHONPATH=str(ROOT), REDIS_URL=get_settings().redis_url),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert answer.stdout.strip().endswith("refused")
+
+
+def test_redis_that_goes_away_leaves_the_process_its_own_count(redis: object) -> None:
+    name = f"test:{time.time_ns()}"
+    guard = Breaker(name)
+    trip(guard, 4)
+    with override_settings(redis_url="redis://127.0.0.1:1/0"):
+        trip(guard)
+        with pytest.raises(CircuitOpen):
+            guard.call(lambda: None)
+    breaker.forget_local()
+    assert guard.call(lambda: "seen") == "seen"
+
+
+def test_a_connector_and_an_origin_make_a_circuit() -> None:
+    assert circuit_key("linear", "https://api.linear.app/graphql") == "linear:https://api.linear.app"
+    assert circuit_key("chatwoot", "http://desk.example:3000/x/y?z") == "chatwoot:http://desk.example:3000"
