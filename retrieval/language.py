@@ -35,12 +35,34 @@ _TO_LATIN = {
 # Letters that Unicode does not decompose into a base letter and a mark.
 _UNDECOMPOSED = str.maketrans({"đ": "d", "ł": "l", "ø": "o", "ß": "ss", "æ": "ae", "œ": "oe"})
 
-# Pairs of spellings that mean the same sound in names; applied in this order to the romanised, lower-cased word.
-_FOLDS: tuple[tuple[str, str], ...] = (
-    ("shch", "s"), ("sch", "s"), ("sh", "s"), ("zh", "z"), ("kh", "h"), ("ch", "c"), ("tch", "c"), ("ts", "c"), ("tz", "c"),
-    ("ph", "f"), ("th", "t"), ("ck", "k"), ("qu", "kv"), ("x", "ks"), ("q", "k"), ("w", "v"), ("yo", "o"), ("yu", "u"), ("ya", "a"),
-    ("ye", "e"), ("ee", "i"), ("oo", "u"), ("ou", "u"), ("iy", "i"), ("yi", "i"), ("ij", "i"), ("j", "i"), ("y", "i"), ("g", "h"),
+# Spellings that mean the same sound in names; applied in this order to the romanised, lower-cased word.
+_FOLDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(spelling), sound)
+    for spelling, sound in (
+        ("c(?![eihkvy])", "k"), ("shch|sch|sh", "s"), ("zh", "z"), ("kh", "h"), ("tch|ch", "c"), ("ck", "k"), ("ts|tz", "c"), ("ph", "f"), ("th", "t"),
+        ("qu", "kv"), ("x", "ks"), ("q", "k"), ("w", "v"),
+        # A Russian «ё» is typed "yo" or "e": Fyodor and Fedor; after a vowel it is «йо», as in Toyota.
+        ("(?<![aeiouy])yo", "e"), ("ye", "e"), ("ee", "i"), ("oo|ou", "u"), ("iy|yi|ij", "i"), ("[jy]", "i"),
+        # Lyudmila, Liudmila and Ludmila, but not at the start: Yulia, Julia and Iulia are "iul".
+        ("(?<!^)iu", "u"), ("g", "h"),
+    )
 )  # fmt: skip
+
+# Case endings of Russian names, besides the vowels, «й» and «ь» that every name ends in or loses. The stemmer does not serve
+# here: it takes «-ов» and «-ан» of Орехов and Иван for endings, and leaves them in Orekhov and Ivan.
+_CASE_ENDING = re.compile(
+    r"(?:[ое]го|(?<=[влрдткгхн])ому|(?<=[ншщжч])ему|[ая]ми|[ое]м|(?<!с)ым|(?<=[нсц]к|.[жшчщ])им|[ая]х|ых|(?<=[кгхжшчщ])их)$"
+)
+_VOWEL_ENDING = re.compile(r"[аеиоуыэюяйь]+$")
+# What ends like a case form and is none.
+_UNINFLECTED = frozenset(
+    {
+        "артем", "ефрем", "пахом", "карем", "керем", "эдем", "крым", "черных", "седых", "долгих", "диего",
+        "майами", "телеком", "ростелеком", "газпром", "систем", "эконом", "фридом",
+    }
+)  # fmt: skip
+# Of Latin words only the possessive, a plural and the mute end of Hannah are cut; "Denis" and "Ahmed" are whole.
+_LATIN_ENDING = re.compile(r"(?:['’]s?|(?<=\w{3})ah|(?<=[bcdfghklmnprtvwz])s|(?<=[bcdfghklmnprtvwz]e)s)$")
 
 
 def detect(text: str) -> Lang:
@@ -76,11 +98,22 @@ def romanise(word: str) -> str:
 def name_key(word: str) -> str:
     """The key under which spellings of one name meet: ``Анной`` and ``Anna``, ``Sorokin`` and ``Сорокина``.
 
-    Case endings are cut by the stemmer, then letters are romanised and folded, doubled letters made single and final
-    vowels dropped. Not reversible and not for display.
+    Case endings are cut, then letters are romanised and folded, doubled letters made single and final vowels dropped. Not
+    reversible and not for display.
     """
-    folded = romanise(stem(word.lower()))
-    for old, new in _FOLDS:
-        folded = folded.replace(old, new)
-    folded = re.sub(r"(.)\1+", r"\1", folded)
+    folded = romanise(_without_ending(word.lower().replace("ё", "е")))
+    for spelling, sound in _FOLDS:
+        folded = spelling.sub(sound, folded)
+    folded = re.sub(r"(\D)\1+", r"\1", folded)
     return re.sub(r"[aeiou]+$", "", folded) or folded
+
+
+def _without_ending(word: str) -> str:
+    """A lower-case word without the ending of its case or number; what only looks like one stays."""
+    if not _CYRILLIC.search(word):
+        return _LATIN_ENDING.sub("", word) or word
+    bare = _VOWEL_ENDING.sub("", word)
+    if word in _UNINFLECTED or bare in _UNINFLECTED:
+        return bare
+    cut = _CASE_ENDING.sub("", word)
+    return (_VOWEL_ENDING.sub("", cut) if len(cut) > 1 else bare) or word
