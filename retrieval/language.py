@@ -53,7 +53,7 @@ _FOLDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 _CASE_ENDING = re.compile(
     r"(?:[ое]го|(?<=[влрдткгхн])ому|(?<=[ншщжч])ему|[ая]ми|[ое]м|(?<!с)ым|(?<=[нсц]к|.[жшчщ])им|[ая]х|ых|(?<=[кгхжшчщ])их)$"
 )
-_VOWEL_ENDING = re.compile(r"[аеиоуыэюяйь]+$")
+_VOWEL_ENDING = re.compile(r"[аеиоуыэюяйьъ]+$")
 # What ends like a case form and is none.
 _UNINFLECTED = frozenset(
     {
