@@ -96,7 +96,7 @@ def write_records(session: Session, run: SyncRun, stream: str, found: list[Recor
     if place.parent_stream:
         ids = {record.parent for record in unique.values() if record.parent}
         parents = rows.locate(session, table_of(run, place.parent_stream).table, run.connection.id, ids)
-    homes = _homes(session, run, stream, unique.values())
+    homes = find_homes(session, run, stream, unique.values())
     batch: list[dict[str, Any]] = []
     orphaned = 0
     for record in unique.values():
@@ -122,8 +122,11 @@ def write_records(session: Session, run: SyncRun, stream: str, found: list[Recor
     )
 
 
-def _homes(session: Session, run: SyncRun, stream: str, found: Iterable[Record]) -> dict[str, ProjectId]:
-    """Return the project of each record that has no parent: by rule, else by the record it follows."""
+def find_homes(session: Session, run: SyncRun, stream: str, found: Iterable[Record]) -> dict[str, ProjectId]:
+    """Return the project of each record that has no parent: by rule, else by the record it follows.
+
+    Records that no rule takes and that follow nothing here are left out: they belong to the unassigned project.
+    """
     homes: dict[str, ProjectId] = {}
     following: dict[str, dict[str, str]] = {}
     strays: list[str] = []
@@ -147,7 +150,11 @@ def _homes(session: Session, run: SyncRun, stream: str, found: Iterable[Record])
     return homes
 
 
-def _row(connection: ConnectionRow, record: Record, project_id: ProjectId) -> dict[str, Any]:
+def content_of(record: Record) -> tuple[dict[str, Any], str]:
+    """Return a record's columns as they are stored, and the SHA-256 of them and its parent's id, in hex.
+
+    Two readings of an unchanged record have the same hash, whichever run made them.
+    """
     content = clean(
         {
             **{name: _plain(value) for name, value in record.fields.items()},
@@ -159,13 +166,18 @@ def _row(connection: ConnectionRow, record: Record, project_id: ProjectId) -> di
         }
     )
     canonical = json.dumps([content, record.parent], sort_keys=True, ensure_ascii=False)
+    return content, hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _row(connection: ConnectionRow, record: Record, project_id: ProjectId) -> dict[str, Any]:
+    content, content_hash = content_of(record)
     return {
         **content,
         "connection_id": str(connection.id),
         "account_scope_id": str(connection.account_scope_id),
         "project_id": str(project_id),
         "vendor_id": record.vendor_id,
-        "content_hash": hashlib.sha256(canonical.encode()).hexdigest(),
+        "content_hash": content_hash,
     }
 
 

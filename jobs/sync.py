@@ -73,21 +73,11 @@ def sync_connection(connection_id: ConnectionId, progress: Callable[[Progress], 
     Errors of the vendor are recorded and reported in the result; only ours are raised. Raises NotFound for
     an unknown or disabled connection. The caller holds the lock that keeps runs of a connection apart.
     """
-    settings = get_settings()
     clock = time.monotonic()
+    run = open_run(connection_id)
+    connection, connector = run.connection, run.connector
     with transaction() as session:
-        connection = sync_state.get_connection(session, connection_id)
-        router = _router(session, connection)
-        started = utcnow()
-        sync_state.mark_started(session, connection, started)
-    connector = open_connector(
-        connection.connector,
-        base_url=connection.base_url,
-        external_account=connection.external_account,
-        token=decrypt(connection.token_encrypted),
-        timeout_s=settings.http_timeout_s,
-    )
-    run = SyncRun(connection, connector, router, started)
+        sync_state.mark_started(session, connection, run.started)
     errors: dict[str, VendorError] = {}
     try:
         for stream in connector.streams:
@@ -122,6 +112,24 @@ def sync_connection(connection_id: ConnectionId, progress: Callable[[Progress], 
     )
 
 
+def open_run(connection_id: ConnectionId) -> SyncRun:
+    """Return what a run over one connection works with: its rules and an open connector, which the caller closes.
+
+    Raises NotFound for an unknown or disabled connection.
+    """
+    with reading() as session:
+        connection = sync_state.get_connection(session, connection_id)
+        router = _router(session, connection)
+    connector = open_connector(
+        connection.connector,
+        base_url=connection.base_url,
+        external_account=connection.external_account,
+        token=decrypt(connection.token_encrypted),
+        timeout_s=get_settings().http_timeout_s,
+    )
+    return SyncRun(connection, connector, router, utcnow())
+
+
 def _router(session: Session, connection: ConnectionRow) -> Router:
     bindings = sync_state.list_bindings(session, connection.id)
     return Router(
@@ -147,7 +155,7 @@ def _sync_stream(run: SyncRun, stream: str, progress: Callable[[Progress], None]
     began = time.monotonic()
     try:
         for number, page in enumerate(run.connector.pages(stream, window), start=1):
-            _fetch_missing_parents(run, page)
+            fetch_missing_parents(run, page)
             with transaction() as session:
                 write_page(session, run, page)
             seen.update(record.vendor_id for record in page.records if record.stream == stream)
@@ -195,7 +203,7 @@ def _threads(run: SyncRun) -> Iterable[Thread]:
     return [Thread(vendor_id, position) for vendor_id, position in found]
 
 
-def _fetch_missing_parents(run: SyncRun, page: Page) -> None:
+def fetch_missing_parents(run: SyncRun, page: Page) -> None:
     """Read by id the parents that a page's records hang on and that are not here yet.
 
     A comment may arrive in a window whose issue was changed again after the window closed.
