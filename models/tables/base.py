@@ -51,6 +51,13 @@ def json_field() -> Any:
     )
 
 
+def list_field() -> Any:
+    """Return a non-null ``jsonb`` list column, empty by default."""
+    return Field(
+        default_factory=list, sa_type=JSONB, sa_column_kwargs={"server_default": text("'[]'")}, nullable=False
+    )
+
+
 class Scoped(SQLModel):
     """Mixin of every business row: which project it belongs to, inside which account scope."""
 

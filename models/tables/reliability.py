@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, PrimaryKeyConstraint, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from models.tables.base import connection_key, id_field, json_field, scope_key, time_field
+from models.tables.base import connection_key, id_field, json_field, list_field, scope_key, time_field
 
 
 class SyncWatermark(SQLModel, table=True):
@@ -84,7 +84,12 @@ class ConnectorError(SQLModel, table=True):
 
 
 class ReconciliationMetric(SQLModel, table=True):
-    """One comparison of the local copy of a stream with the vendor."""
+    """One comparison of the local copy of a stream with the vendor.
+
+    A pass writes a row for the connection (``project_id`` null) and one for each project that has records,
+    all with the same ``measured_at``. The ids stand in the projects' rows, 10,000 of a kind at most, so that
+    whoever may see a project sees its ids and no others.
+    """
 
     __tablename__: ClassVar[Any] = "sync_reconciliation_metrics"
     __table_args__ = (
@@ -103,9 +108,14 @@ class ReconciliationMetric(SQLModel, table=True):
     local_count: int
     missing: int | None = None
     extra: int | None = None
-    stale: int | None = None
+    stale: int | None = Field(default=None, description="Null unless contents were compared")
     duplicates: int | None = None
     completeness_pct: float | None = Field(
         default=None, description="0..100; null when the vendor was unreachable"
     )
+    ids_seen: int | None = Field(default=None, description="Different ids the vendor showed")
+    error_kind: str | None = Field(default=None, description="Why the method is unknown")
+    missing_ids: dict[str, Any] = json_field()  # vendor id → its parent's vendor id or null
+    extra_ids: list[str] = list_field()
+    stale_ids: list[str] = list_field()
     measured_at: dt.datetime = time_field(required=True)
