@@ -34,6 +34,7 @@ _BUT_SOURCES = ("tools_app/services/views.py", "tools_app/services/__init__.py")
 _SUFFIXES = {
     ".py",
     ".json",
+    ".yaml",
     ".css",
     ".js",
     ".svg",

@@ -20,7 +20,7 @@ from models.infra.ids import AccountScopeId, ConnectionId, JobRunId
 from models.infra.logging import get_logger, request_id
 from models.infra.redis import queue_redis
 from models.infra.scope import Scope
-from models.queries import job_runs
+from models.queries import job_runs, sync_state
 
 log = get_logger(__name__)
 
@@ -117,6 +117,27 @@ def request_sync(
     return [
         _request("sync", str(held.id), requested_by, held.account_scope_id, connector=held.connector)
         for held in connections
+    ]
+
+
+def request_retry(
+    connection_id: ConnectionId | None, requested_by: str, *, account_scope_id: AccountScopeId | None = None
+) -> list[JobRunRef]:
+    """Ask for another attempt at the due errors of one connection, or of every one that has some now.
+
+    Raises NotFound when a connection is named that is not there, is switched off, or is outside the scope.
+    """
+    with reading() as session:
+        enabled = job_runs.list_enabled_connections(
+            session, account_scope_id=account_scope_id, connection_id=connection_id
+        )
+        due = set(sync_state.connections_with_due_errors(session))
+    if connection_id is not None and not enabled:
+        raise NotFound("no enabled connection of that id", connection_id=str(connection_id))
+    return [
+        _request("retry", str(held.id), requested_by, held.account_scope_id, connector=held.connector)
+        for held in enabled
+        if connection_id is not None or held.id in due
     ]
 
 

@@ -36,6 +36,7 @@ FUNCTIONS: dict[str, QueueSpec] = {
     "jobs.tasks.dispatch": CONTROL,
     "jobs.tasks.recover": CONTROL,
     "jobs.tasks.sync_connection": SYNC,
+    "jobs.tasks.retry_connection": SYNC,
     "jobs.tasks.index_chunks": INDEX,
 }
 

@@ -26,6 +26,11 @@ MAX_ATTEMPTS = 3
 # How often a running job's progress reaches the database, and the stream of events.
 _SAVE_EVERY_S = 2.0
 _PUBLISH_EVERY_S = 0.25
+_FUNCTIONS = {
+    "sync": "jobs.tasks.sync_connection",
+    "retry": "jobs.tasks.retry_connection",
+    "index": "jobs.tasks.index_chunks",
+}
 
 log = get_logger(__name__)
 
@@ -187,12 +192,12 @@ def hand_over(run_id: JobRunId, function: str, arguments: dict[str, Any], attemp
 
 def function_of(job: str) -> str:
     """The task of a job name."""
-    return {"sync": "jobs.tasks.sync_connection", "index": "jobs.tasks.index_chunks"}[job]
+    return _FUNCTIONS[job]
 
 
 def arguments_of(job: str, subject: str) -> dict[str, str]:
     """The task's arguments beside `run_id`, from the run's subject."""
-    return {"connection_id": subject} if job == "sync" else {"account_scope_id": subject}
+    return {"account_scope_id": subject} if job == "index" else {"connection_id": subject}
 
 
 def _locked(run: Run, subject: str, work: Callable[[Run], JobOutcome]) -> JobOutcome | None:

@@ -40,7 +40,12 @@ class Cadence:
         return f"cadence-{self.name}"
 
 
-CADENCES = (Cadence("sync", 15 * 60), Cadence("index", 20 * 60), Cadence("recover", 30))
+CADENCES = (
+    Cadence("sync", 15 * 60),
+    Cadence("retry", 5 * 60),
+    Cadence("index", 20 * 60),
+    Cadence("recover", 30),
+)
 
 
 class BoundedScheduler(Scheduler):

@@ -3,6 +3,7 @@
 Heavy modules are imported where they are needed: a worker that only syncs never loads an embedding model.
 """
 
+import dataclasses
 import time
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -48,6 +49,21 @@ def sync_connection(connection_id: str, run_id: str) -> None:
         enqueue.request_indexing(AccountScopeId(held.account_scope_id), "sync")
 
 
+def retry_connection(connection_id: str, run_id: str) -> None:
+    """Try again what failed at one vendor connection and is due; a sync reads what has no id to ask for."""
+    identity = ConnectionId(UUID(connection_id))
+
+    def work(_run: runs.Run) -> runs.JobOutcome:
+        from jobs import retry  # noqa: PLC0415
+
+        outcome = retry.retry_connection(identity)
+        return runs.JobOutcome(counts=dataclasses.asdict(outcome))
+
+    outcome = runs.execute(run_id, work)
+    if outcome is not None and outcome.counts.get("needs_sync"):
+        enqueue.request_sync(identity, "retry")
+
+
 def index_chunks(account_scope_id: str, run_id: str) -> None:
     """Bring chunks and vectors of an account scope up to date; asks for another run when INDEX_BUDGET_S did not do.
 
@@ -90,6 +106,8 @@ def dispatch(name: str) -> None:
             return
     if name == "sync":
         enqueue.request_sync(None, "schedule")
+    elif name == "retry":
+        enqueue.request_retry(None, "schedule")
     elif name == "index":
         enqueue.request_indexing(None, "schedule")
     elif name == "recover":

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlmodel import Session, select
@@ -41,6 +42,15 @@ class BindingRow:
     rule_kind: str
     rule_value: str
     project_id: ProjectId
+
+
+@dataclass(frozen=True, slots=True)
+class DueError:
+    """A failed unit whose next attempt is due."""
+
+    stream: str
+    unit: str
+    payload: dict[str, Any]
 
 
 def get_connection(session: Session, connection_id: ConnectionId) -> ConnectionRow:
@@ -215,3 +225,43 @@ def resolve_errors(session: Session, connection_id: ConnectionId, stream: str, u
         ),
         {"connection": connection_id, "stream": stream, "units": units},
     ).rowcount  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
+
+
+def list_due_errors(session: Session, connection_id: ConnectionId, *, limit: int) -> list[DueError]:
+    """Pending units of a connection whose time has come, the longest waiting first."""
+    rows = session.execute(
+        text(
+            "SELECT stream, unit, payload FROM connector_errors WHERE connection_id = :connection"
+            " AND status = 'pending' AND next_retry_at <= now() ORDER BY next_retry_at, id LIMIT :limit"
+        ),
+        {"connection": connection_id, "limit": limit},
+    )
+    return [DueError(row.stream, row.unit, dict(row.payload)) for row in rows]
+
+
+def connections_with_due_errors(session: Session) -> list[ConnectionId]:
+    """The enabled connections that have a unit whose time has come."""
+    rows = session.execute(
+        text(
+            "SELECT DISTINCT e.connection_id FROM connector_errors e JOIN vendor_connections c ON c.id = e.connection_id"
+            " WHERE c.enabled AND e.status = 'pending' AND e.next_retry_at <= now()"
+        )
+    )
+    return [ConnectionId(row.connection_id) for row in rows]
+
+
+def requeue_error(session: Session, account_scope_id: AccountScopeId, error_id: UUID) -> ConnectionId | None:
+    """Give a waiting or dead unit a fresh start, due now; its connection.
+
+    None when the scope has no such unit, or its connection is switched off.
+    """
+    found = session.execute(
+        text(
+            "UPDATE connector_errors SET status = 'pending', attempt = 0, next_retry_at = now(), updated_at = now()"
+            " WHERE id = :id AND account_scope_id = :scope AND status IN ('pending', 'retrying', 'dead_letter')"
+            " AND connection_id IN (SELECT c.id FROM vendor_connections c WHERE c.enabled)"
+            " RETURNING connection_id"
+        ),
+        {"id": error_id, "scope": account_scope_id},
+    ).scalar()
+    return None if found is None else ConnectionId(found)

@@ -75,7 +75,7 @@ def collect(
     return judged
 
 
-def fit(judged: Sequence[Judged], *, refused: float = 0.82) -> tuple[Support, Rates]:
+def fit(judged: Sequence[Judged], *, refused: float = 0.84) -> tuple[Support, Rates]:
     """The support model of the whole set that refuses this share of the not-answerable questions, and what it costs."""
     chances = cross_validated(judged)
     of_case = {

@@ -1,6 +1,7 @@
 """/connectors: state, sync, errors."""
 
 from typing import Annotated, Literal
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 
@@ -52,3 +53,9 @@ async def errors(
     """Failed units of work that wait for a retry or were given up, newest first."""
     page = await in_db(connectors.list_errors, scope, cursor=cursor, limit=limit)
     return ItemList[ErrorFacts](items=page.items, next_cursor=page.next_cursor)
+
+
+@router.post("/errors/{error_id}/retry", status_code=202, summary="Try a failed unit again now")
+async def retry_error(session: Changer, error_id: UUID, _body: NoInput | None = None) -> RequestedRun:
+    """Starts its attempts anew, also for a dead letter; 404 when the account scope has no such unresolved error."""
+    return await in_db(connectors.retry_error, session, error_id)

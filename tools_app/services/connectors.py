@@ -16,7 +16,7 @@ from models.infra.errors import InvalidInput, NotFound
 from models.infra.ids import AccountScopeId
 from models.infra.scope import Scope
 from models.queries import connector_overview as overview
-from models.queries import runs_overview
+from models.queries import runs_overview, sync_state
 from models.queries.job_runs import list_cadences
 from models.queries.moment import Moment
 from models.queries.projects import list_projects
@@ -198,6 +198,25 @@ def sync_now(session: SessionView, connector: str | None = None) -> tuple[Reques
                 after={"run_id": run.run_id},
             )
     return asked
+
+
+def retry_error(session: SessionView, error_id: UUID) -> RequestedRun:
+    """Give a failed unit, dead letters included, a fresh start now. Raises NotFound for one of another account scope."""
+    account_scope_id = AccountScopeId(UUID(session.account_scope_id))
+    with transaction() as db:
+        connection_id = sync_state.requeue_error(db, account_scope_id, error_id)
+        if connection_id is None:
+            raise NotFound("There is no such error.", error_id=str(error_id))
+        audit_trail.record_event(
+            db,
+            actor=session.user,
+            action="connector.retry_error",
+            entity=audit_trail.Entity("connector_error", str(error_id)),
+            account_scope_id=account_scope_id,
+            after={"connection_id": str(connection_id)},
+        )
+    (run,) = enqueue.request_retry(connection_id, session.user, account_scope_id=account_scope_id)
+    return RequestedRun(run.run_id, run.subject, run.connector or "")
 
 
 def list_errors(scope: Scope, *, cursor: str | None = None, limit: int = 50) -> ErrorPage:

@@ -8,7 +8,7 @@ from models.infra.clock import utcnow
 from models.infra.database import transaction
 from models.infra.settings import override_settings
 from models.tables.platform import AuditEvent, JobRun
-from models.tables.reliability import ConnectorSyncState, ReconciliationMetric
+from models.tables.reliability import ConnectorError, ConnectorSyncState, ReconciliationMetric
 from tests.tools_app.world import World
 from tools_app.services.connectors import connectors_state
 from tools_app.services.dashboard import control_tower
@@ -199,3 +199,32 @@ def test_a_run_that_left_records_behind_is_partial(client: httpx.Client, worlds:
         )
     run = client.get("/api/jobs/status").json()["jobs"]["runs"][0]
     assert (run["status"], run["failed"], run["written"]) == ("partial", 2, 3)
+
+
+def test_a_failed_unit_is_tried_again_at_once_and_that_is_audited(client: httpx.Client) -> None:
+    found = client.get("/api/connectors/errors").json()["items"][0]
+    answer = client.post(f"/api/connectors/errors/{found['id']}/retry")
+    assert answer.status_code == 202
+    again = client.get("/api/connectors/errors").json()["items"][0]
+    assert (again["status"], again["attempt"]) == ("pending", 0)
+    with transaction() as session:
+        (asked,) = session.exec(select(JobRun).where(JobRun.job == "retry")).all()
+        audited = session.exec(select(AuditEvent).where(AuditEvent.action == "connector.retry_error")).all()
+    assert (str(asked.id), asked.subject) == (answer.json()["run_id"], found["connection_id"])
+    assert [event.entity_id for event in audited] == [found["id"]]
+
+
+def test_an_error_of_another_account_scope_is_not_there(
+    client: httpx.Client, worlds: dict[str, World]
+) -> None:
+    with transaction() as session:
+        foreign = session.exec(
+            select(ConnectorError).where(ConnectorError.account_scope_id == worlds["two"].scope)
+        ).first()
+        assert foreign is not None
+        identity, status = foreign.id, foreign.status
+    assert client.post(f"/api/connectors/errors/{identity}/retry").status_code == 404
+    with transaction() as session:
+        again = session.get(ConnectorError, identity)
+        assert again is not None
+        assert (again.status, again.attempt) == (status, again.attempt)

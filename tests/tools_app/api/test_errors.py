@@ -3,6 +3,7 @@ import re
 import httpx
 import pytest
 
+from models.infra.ids import new_id
 from models.infra.settings import override_settings
 from tests.tools_app.world import World, unused_id
 from tools_app.services import projects
@@ -62,7 +63,7 @@ def test_an_invalid_body_is_400_in_the_one_shape(client: httpx.Client) -> None:
 def test_every_mutation_refuses_a_body_it_does_not_know(client: httpx.Client) -> None:
     paths = client.get("/api/openapi.json").json()["paths"]
     mutations = [
-        (method, path.format(name="linear", project_id="all"))
+        (method, path.format(name="linear", project_id="all", error_id=new_id()))
         for path, operations in paths.items()
         for method in operations
         if method != "get"

@@ -88,6 +88,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ("get", "/api/connectors/errors"): get("/api/connectors/errors", {"limit": 200}),
     ("post", "/api/connectors/sync"): post("/api/connectors/sync"),
     ("post", "/api/connectors/{name}/sync"): post("/api/connectors/linear/sync"),
+    ("post", "/api/connectors/errors/{error_id}/retry"): post(f"/api/connectors/errors/{new_id()}/retry"),
     ("get", "/api/jobs/status"): get("/api/jobs/status"),
     # Streams and logout have tests of their own (test_events, test_auth).
     ("get", "/api/events/stream"): lambda _client, _project: [],

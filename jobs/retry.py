@@ -1,0 +1,92 @@
+"""Tries the failed units of a connection again when their time has come: `connector_errors` is the queue.
+
+A record that the vendor gives by its id is read and written by itself; everything else (a stream, a message, a note) is
+read again by a sync, which resolves what has gone well. What fails once more waits longer, and after five attempts is
+a dead letter (`sync_state.queue_error`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobs.connectors.errors import BadRecord, CircuitOpen, CredentialsInvalid, VendorError
+from jobs.page_writer import SyncRun, write_records
+from jobs.sync import open_run
+from models.infra.database import reading, transaction
+from models.infra.ids import ConnectionId
+from models.infra.logging import get_logger
+from models.queries import sync_state
+from models.queries.sync_state import DueError
+
+# Streams whose records `fetch_one` reads.
+_BY_ID = frozenset({"conversations", "contacts", "issues", "companies", "people", "deals"})
+_AT_MOST = 200
+
+log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Retried:
+    """What a pass came to: units tried, mended (or gone at the vendor), failed again; whether a sync is asked for."""
+
+    tried: int = 0
+    resolved: int = 0
+    failed: int = 0
+    needs_sync: bool = False
+
+
+def retry_connection(connection_id: ConnectionId) -> Retried:
+    """Try the due units of a connection, oldest first, at most 200. Raises NotFound for an unknown connection.
+
+    An open circuit or a refused token ends the pass; what was not tried keeps its turn.
+    """
+    outcome = Retried()
+    with reading() as session:
+        due = sync_state.list_due_errors(session, connection_id, limit=_AT_MOST)
+    if not due:
+        return outcome
+    run = open_run(connection_id)
+    try:
+        for unit in due:
+            outcome.tried += 1
+            if unit.unit == "stream" or unit.stream not in _BY_ID:
+                outcome.needs_sync = True
+                continue
+            try:
+                _retry_record(run, unit)
+            except (CircuitOpen, CredentialsInvalid) as error:
+                log.warning("retry ended early", connector=run.connection.connector, kind=error.kind)
+                break
+            except (VendorError, KeyError, TypeError, ValueError, AttributeError) as error:
+                outcome.failed += 1
+                _queue_again(run, unit, error)
+            else:
+                outcome.resolved += 1
+    finally:
+        run.connector.close()
+    return outcome
+
+
+def _retry_record(run: SyncRun, unit: DueError) -> None:
+    record = run.connector.fetch_one(unit.stream, unit.unit)
+    with transaction() as session:
+        if record is not None:
+            write_records(session, run, unit.stream, [record])
+        # A record that is gone at the vendor has nothing left to mend; the next crawl takes it away here too.
+        sync_state.resolve_errors(session, run.connection.id, unit.stream, [unit.unit])
+
+
+def _queue_again(run: SyncRun, unit: DueError, error: Exception) -> None:
+    vendor_error = error if isinstance(error, VendorError) else BadRecord(unit.unit, repr(error))
+    with transaction() as session:
+        sync_state.queue_error(
+            session,
+            run.connection,
+            stream=unit.stream,
+            unit=unit.unit,
+            kind=vendor_error.kind,
+            message=str(vendor_error),
+            payload=unit.payload,
+            # What our code cannot read today, the vendor may send otherwise tomorrow.
+            retryable=vendor_error.retryable or isinstance(vendor_error, BadRecord),
+        )
