@@ -5,6 +5,7 @@ Redis is away it stays in the outbox, and the dispatcher enqueues it later.
 """
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from rq import Worker
 from rq.worker import BaseWorker
 
 from jobs import queues, runs
+from jobs.connectors.breaker import circuit_key, read_circuit
 from models.infra.database import reading, transaction
 from models.infra.errors import NotFound, Unavailable
 from models.infra.ids import AccountScopeId, ConnectionId, JobRunId
@@ -21,6 +23,9 @@ from models.infra.logging import get_logger, request_id
 from models.infra.redis import queue_redis
 from models.infra.scope import Scope
 from models.queries import job_runs, sync_state
+
+# Who asks for the cheap form of a comparison.
+CHEAP_FOR = "sync"
 
 log = get_logger(__name__)
 
@@ -108,16 +113,7 @@ def request_sync(
 
     Raises NotFound when a connection is named that is not there, is switched off, or is outside the scope.
     """
-    with reading() as session:
-        connections = job_runs.list_enabled_connections(
-            session, account_scope_id=account_scope_id, connection_id=connection_id
-        )
-    if connection_id is not None and not connections:
-        raise NotFound("no enabled connection of that id", connection_id=str(connection_id))
-    return [
-        _request("sync", str(held.id), requested_by, held.account_scope_id, connector=held.connector)
-        for held in connections
-    ]
+    return _request_each("sync", connection_id, requested_by, account_scope_id)
 
 
 def request_retry(
@@ -139,6 +135,29 @@ def request_retry(
         for held in enabled
         if connection_id is not None or held.id in due
     ]
+
+
+def request_reconciliation(
+    connection_id: ConnectionId | None, requested_by: str, *, account_scope_id: AccountScopeId | None = None
+) -> list[JobRunRef]:
+    """Ask for a comparison with the vendor of one connection, or of every enabled one (of the scope, if given).
+
+    What "sync" asks for is a cheap pass, what anybody else asks for a deep one; a cheap pass that still waits becomes
+    deep. Raises NotFound like `request_sync`.
+    """
+    found = _request_each("reconcile", connection_id, requested_by, account_scope_id)
+    if requested_by != CHEAP_FOR:
+        with transaction() as session:
+            for ref in found:
+                job_runs.take_over_queued(session, JobRunId(UUID(ref.run_id)), CHEAP_FOR, requested_by)
+    return found
+
+
+def request_repair(
+    connection_id: ConnectionId | None, requested_by: str, *, account_scope_id: AccountScopeId | None = None
+) -> list[JobRunRef]:
+    """Ask for what the newest comparison found different to be fetched again. Raises NotFound like `request_sync`."""
+    return _request_each("repair", connection_id, requested_by, account_scope_id)
 
 
 def request_indexing(account_scope_id: AccountScopeId | None, requested_by: str) -> list[JobRunRef]:
@@ -169,6 +188,15 @@ def jobs_status(scope: Scope, limit: int = 50) -> JobsStatus:
     return JobsStatus(True, states, workers, schedule, recent, outbox)
 
 
+def open_circuits(connections: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    """Of these connectors and base URLs, those that no worker asks at the moment because they failed too often."""
+    return frozenset(
+        (connector, base_url)
+        for connector, base_url in connections
+        if read_circuit(circuit_key(connector, base_url)).opened_at is not None
+    )
+
+
 def count_workers() -> int:
     """Live worker processes; 0 while Redis is away."""
     try:
@@ -176,6 +204,21 @@ def count_workers() -> int:
     except (RedisError, Unavailable) as error:
         log.warning("queue away", error=str(error))
         return 0
+
+
+def _request_each(
+    job: str, connection_id: ConnectionId | None, requested_by: str, account_scope_id: AccountScopeId | None
+) -> list[JobRunRef]:
+    with reading() as session:
+        connections = job_runs.list_enabled_connections(
+            session, account_scope_id=account_scope_id, connection_id=connection_id
+        )
+    if connection_id is not None and not connections:
+        raise NotFound("no enabled connection of that id", connection_id=str(connection_id))
+    return [
+        _request(job, str(held.id), requested_by, held.account_scope_id, connector=held.connector)
+        for held in connections
+    ]
 
 
 def _request(

@@ -37,6 +37,8 @@ FUNCTIONS: dict[str, QueueSpec] = {
     "jobs.tasks.recover": CONTROL,
     "jobs.tasks.sync_connection": SYNC,
     "jobs.tasks.retry_connection": SYNC,
+    "jobs.tasks.reconcile_connection": SYNC,
+    "jobs.tasks.repair_connection": SYNC,
     "jobs.tasks.index_chunks": INDEX,
 }
 

@@ -29,6 +29,8 @@ _PUBLISH_EVERY_S = 0.25
 _FUNCTIONS = {
     "sync": "jobs.tasks.sync_connection",
     "retry": "jobs.tasks.retry_connection",
+    "reconcile": "jobs.tasks.reconcile_connection",
+    "repair": "jobs.tasks.repair_connection",
     "index": "jobs.tasks.index_chunks",
 }
 

@@ -5,13 +5,14 @@ Heavy modules are imported where they are needed: a worker that only syncs never
 
 import dataclasses
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from jobs import enqueue, runs
 from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
-from models.infra.ids import AccountScopeId, ConnectionId
+from models.infra.ids import AccountScopeId, ConnectionId, JobRunId
 from models.infra.logging import get_logger
 from models.queries import job_runs
 
@@ -35,10 +36,7 @@ def sync_connection(connection_id: str, run_id: str) -> None:
         # Inside the run, so that a module that cannot be loaded fails the run instead of losing it.
         from jobs import sync  # noqa: PLC0415
 
-        def report(progress: "Progress") -> None:
-            run.progress(stream=progress.stream, page=progress.page, rows=progress.rows, eta_s=progress.eta_s)
-
-        return _sync_outcome(sync.sync_connection(identity, report))
+        return _sync_outcome(sync.sync_connection(identity, _reporter(run)))
 
     outcome = runs.execute(run_id, work)
     if outcome is None or not outcome.counts.get("written"):
@@ -47,6 +45,7 @@ def sync_connection(connection_id: str, run_id: str) -> None:
         connections = job_runs.list_enabled_connections(session, connection_id=identity)
     for held in connections:
         enqueue.request_indexing(AccountScopeId(held.account_scope_id), "sync")
+        enqueue.request_reconciliation(identity, enqueue.CHEAP_FOR)
 
 
 def retry_connection(connection_id: str, run_id: str) -> None:
@@ -62,6 +61,64 @@ def retry_connection(connection_id: str, run_id: str) -> None:
     outcome = runs.execute(run_id, work)
     if outcome is not None and outcome.counts.get("needs_sync"):
         enqueue.request_sync(identity, "retry")
+
+
+def reconcile_connection(connection_id: str, run_id: str) -> None:
+    """Compare one vendor connection with its copy; what the nightly comparison finds different is mended at once."""
+    identity = ConnectionId(UUID(connection_id))
+    with reading() as session:
+        row = job_runs.get_run(session, JobRunId(UUID(run_id)))
+        requested_by = row.requested_by if row else ""
+
+    def work(run: runs.Run) -> runs.JobOutcome:
+        from jobs import reconciliation  # noqa: PLC0415
+
+        result = reconciliation.reconcile(identity, requested_by != enqueue.CHEAP_FOR, _reporter(run))
+        counts, errors = result.counts(), [each.error for each in result.streams.values() if each.error]
+        return runs.JobOutcome(
+            counts={**counts, "failed": len(errors)},
+            failed=bool(errors) and not counts["measured"],
+            error_code="vendor_unknown" if errors else None,
+            error_message=errors[0] if errors else None,
+        )
+
+    outcome = runs.execute(run_id, work)
+    if outcome is None or requested_by != "schedule":
+        return
+    if outcome.counts["missing"] or outcome.counts["extra"] or outcome.counts["stale"]:
+        enqueue.request_repair(identity, "reconcile")
+
+
+def repair_connection(connection_id: str, run_id: str) -> None:
+    """Fetch again what the newest comparison found different; then index it and compare again."""
+    identity = ConnectionId(UUID(connection_id))
+
+    def work(run: runs.Run) -> runs.JobOutcome:
+        from jobs import repair  # noqa: PLC0415
+        from jobs.connectors.errors import VendorError  # noqa: PLC0415
+
+        try:
+            results = repair.repair_connection(identity, _reporter(run))
+        except VendorError as error:
+            return runs.JobOutcome(
+                failed=True, error_code=f"connector_{error.kind}", error_message=str(error)
+            )
+        return runs.JobOutcome(
+            counts={
+                "written": sum(each.written for each in results),
+                "failed": sum(each.rejected for each in results),
+                "waiting": sum(each.waiting for each in results),
+            }
+        )
+
+    outcome = runs.execute(run_id, work)
+    if outcome is None or not outcome.counts.get("written"):
+        return
+    with reading() as session:
+        connections = job_runs.list_enabled_connections(session, connection_id=identity)
+    for held in connections:
+        enqueue.request_indexing(AccountScopeId(held.account_scope_id), "repair")
+        enqueue.request_reconciliation(identity, "repair")
 
 
 def index_chunks(account_scope_id: str, run_id: str) -> None:
@@ -110,6 +167,8 @@ def dispatch(name: str) -> None:
         enqueue.request_retry(None, "schedule")
     elif name == "index":
         enqueue.request_indexing(None, "schedule")
+    elif name == "reconcile":
+        enqueue.request_reconciliation(None, "schedule")
     elif name == "recover":
         recover()
     else:
@@ -121,6 +180,13 @@ def recover() -> None:
     from jobs import recovery  # noqa: PLC0415
 
     recovery.recover()
+
+
+def _reporter(run: runs.Run) -> Callable[["Progress"], None]:
+    def report(progress: "Progress") -> None:
+        run.progress(stream=progress.stream, page=progress.page, rows=progress.rows, eta_s=progress.eta_s)
+
+    return report
 
 
 def _sync_outcome(result: "SyncResult") -> runs.JobOutcome:

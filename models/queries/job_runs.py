@@ -83,6 +83,19 @@ def take_again(session: Session, run_id: JobRunId) -> bool:
     return result.first() is not None
 
 
+def take_over_queued(session: Session, run_id: JobRunId, from_whom: str, requested_by: str) -> bool:
+    """Make a run that `from_whom` asked for and that still waits be asked for by somebody else; whether it was."""
+    result = session.execute(
+        update(JobRun)
+        .where(
+            col(JobRun.id) == run_id, col(JobRun.status) == "queued", col(JobRun.requested_by) == from_whom
+        )
+        .values(requested_by=requested_by)
+        .returning(col(JobRun.id))
+    )
+    return result.first() is not None
+
+
 def save_progress(session: Session, run_id: JobRunId, progress: dict[str, Any]) -> None:
     """Overwrite what a running job says about itself."""
     session.execute(update(JobRun).where(col(JobRun.id) == run_id).values(progress=progress))
