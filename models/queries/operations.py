@@ -24,6 +24,16 @@ def oldest_success_by_connector(session: Session) -> dict[str, dt.datetime]:
     return {row[0]: row[1] for row in rows}
 
 
+def list_origins(session: Session) -> list[tuple[str, str]]:
+    """Connector and base URL of every enabled connection, each pair once."""
+    rows = session.execute(
+        select(col(VendorConnection.connector), col(VendorConnection.base_url))
+        .where(col(VendorConnection.enabled))
+        .distinct()
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 def limit_time(session: Session, milliseconds: int) -> None:
     """Let the server end every later statement of this transaction that takes longer."""
     session.execute(select(func.set_config("statement_timeout", str(milliseconds), True)))

@@ -58,4 +58,4 @@ async def errors(
 @router.post("/errors/{error_id}/retry", status_code=202, summary="Try a failed unit again now")
 async def retry_error(session: Changer, error_id: UUID, _body: NoInput | None = None) -> RequestedRun:
     """Starts its attempts anew, also for a dead letter; 404 when the account scope has no such unresolved error."""
-    return await in_db(connectors.retry_error, session, error_id)
+    return await in_db(connectors.retry_error, session, str(error_id))

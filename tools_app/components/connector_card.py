@@ -47,7 +47,8 @@ class Connector:
 
 def present(card: ConnectorCard, locale: str) -> Connector:
     """A connector in the reader's language."""
-    error = text_or(locale, f"connector_error.{card.error_code}", card.error_code) if card.error_code else ""
+    code = "circuit_open" if card.circuit_open else card.error_code
+    error = text_or(locale, f"connector_error.{code}", code) if code else ""
     return Connector(
         id=card.connection_id,
         connector=card.connector,
@@ -172,6 +173,6 @@ def _stream(stream: Annotated[Any, StreamLine]) -> rx.Component:
 def _error(card: Annotated[Any, Connector]) -> rx.Component:
     return rx.el.p(
         icon("triangle-alert", 14, "mt-0.5"),
-        rx.el.span(card.error, " ", relative_time(card.error_iso)),
+        rx.el.span(card.error, " ", rx.cond(card.error_iso != "", relative_time(card.error_iso))),
         class_name="flex gap-2 rounded-lg bg-bad-soft px-3 py-2 text-xs text-bad",
     )

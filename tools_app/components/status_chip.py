@@ -21,6 +21,10 @@ _TONES = {
     "never": "neutral",
     "late": "warn",
     "partial": "warn",
+    "pending": "warn",
+    "retrying": "info",
+    "resolved": "ok",
+    "dead_letter": "bad",
     "failing": "bad",
     "failed": "bad",
 }

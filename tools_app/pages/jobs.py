@@ -8,17 +8,20 @@ import reflex as rx
 
 from models.infra.database import in_db
 from models.infra.errors import AppError
-from tools_app.components import connector_card, coverage_card, run_list
+from tools_app.components import connector_card, coverage_card, error_list, run_list
 from tools_app.components.connector_card import Connector
 from tools_app.components.coverage_card import Coverage, QueueLine
 from tools_app.components.elements import CARD, PRIMARY, SECONDARY
 from tools_app.components.empty_state import empty_state, lines_skeleton
+from tools_app.components.error_list import ErrorLine
 from tools_app.components.run_list import RunLine
+from tools_app.i18n.catalogue import text
 from tools_app.i18n.locale_state import t
 from tools_app.pages.access import open_access
 from tools_app.pages.frame import frame, until_ready
-from tools_app.pages.shell_state import report
+from tools_app.pages.shell_state import ShellState, report
 from tools_app.pages.sync_action import SyncState, sync_button
+from tools_app.services import connectors
 from tools_app.services import jobs as service
 from tools_app.services.views import RunProgress
 
@@ -31,6 +34,7 @@ class JobsState(rx.State):
     ready: rx.Field[bool] = rx.field(False)
     connectors: rx.Field[list[Connector]] = rx.field(default_factory=list)
     runs: rx.Field[list[RunLine]] = rx.field(default_factory=list)
+    errors: rx.Field[list[ErrorLine]] = rx.field(default_factory=list)
     coverage: rx.Field[Coverage] = rx.field(default_factory=Coverage)
     queues: rx.Field[list[QueueLine]] = rx.field(default_factory=list)
     queue_online: rx.Field[bool] = rx.field(True)
@@ -44,6 +48,19 @@ class JobsState(rx.State):
             return await report(self, error)
         return None
 
+    @rx.event
+    async def retry(self, error_id: str):
+        """Try a failed unit again now."""
+        try:
+            access = await open_access(self)
+            await in_db(connectors.retry_error, access.session, error_id)
+            await self.refresh()
+        except AppError as error:
+            return await report(self, error)
+        shell = await self.get_state(ShellState)
+        shell.say(text(access.locale, "errors.asked"), "info")
+        return None
+
     async def refresh(self) -> None:
         """Read connectors, runs and coverage anew. Raises AppError."""
         access = await open_access(self)
@@ -51,6 +68,7 @@ class JobsState(rx.State):
         locale = access.locale
         self.connectors = [connector_card.present(each, locale) for each in view.connectors]
         self.runs = [run_list.present(each, locale) for each in view.runs]
+        self.errors = [error_list.present(each, locale) for each in view.errors]
         self.coverage = coverage_card.present(view.coverage, locale)
         self.queues = [coverage_card.present_queue(each, locale) for each in view.queues]
         self.queue_online = view.queue_online
@@ -105,6 +123,7 @@ def _content() -> rx.Component:
             ),
         ),
         coverage_card.coverage_card(JobsState.coverage, JobsState.queues, JobsState.queue_online),
+        error_list.error_list(JobsState.errors, JobsState.retry),
         run_list.run_list(JobsState.runs),
         class_name="space-y-4",
     )

@@ -69,7 +69,9 @@ def cards(session: Session, scope: Scope, moment: Moment) -> tuple[ConnectorCard
     connections = overview.list_connections(session, scope.account_scope_id)
     project = project_name(scope, list_projects(session, scope.account_scope_id))
     streams = overview.count_streams(session, scope, connections)
-    running = {run.subject: run for run in reversed(runs_overview.active_runs(session, scope))}
+    active = reversed(runs_overview.active_runs(session, scope))
+    running = {run.subject: run for run in active if run.job == "sync"}
+    circuits = enqueue.open_circuits({(each.connector, each.base_url) for each in connections})
     next_run = next((each.next_run_at for each in list_cadences(session) if each.name == SYNC_CADENCE), None)
     return tuple(
         _card(
@@ -79,6 +81,7 @@ def cards(session: Session, scope: Scope, moment: Moment) -> tuple[ConnectorCard
             moment,
             project,
             next_run,
+            circuit_open=(each.connector, each.base_url) in circuits,
         )
         for each in connections
     )
@@ -91,6 +94,8 @@ def _card(
     moment: Moment,
     project: str,
     next_run_at: dt.datetime | None,
+    *,
+    circuit_open: bool,
 ) -> ConnectorCard:
     rows = tuple(
         StreamRow(
@@ -115,6 +120,7 @@ def _card(
         error_code=facts.last_error_kind if failed else "",
         error_at=facts.last_error_at if failed else None,
         running=None if run is None else progress_view(run),
+        circuit_open=circuit_open,
     )
 
 
@@ -200,18 +206,25 @@ def sync_now(session: SessionView, connector: str | None = None) -> tuple[Reques
     return asked
 
 
-def retry_error(session: SessionView, error_id: UUID) -> RequestedRun:
-    """Give a failed unit, dead letters included, a fresh start now. Raises NotFound for one of another account scope."""
+def retry_error(session: SessionView, error_id: str) -> RequestedRun:
+    """Give a failed unit, dead letters included, a fresh start now.
+
+    Raises NotFound for one of another account scope, InvalidInput for a malformed id.
+    """
     account_scope_id = AccountScopeId(UUID(session.account_scope_id))
+    try:
+        identity = UUID(error_id)
+    except ValueError as fault:
+        raise InvalidInput("error_id is no UUID.", error_id=error_id) from fault
     with transaction() as db:
-        connection_id = sync_state.requeue_error(db, account_scope_id, error_id)
+        connection_id = sync_state.requeue_error(db, account_scope_id, identity)
         if connection_id is None:
-            raise NotFound("There is no such error.", error_id=str(error_id))
+            raise NotFound("There is no such error.", error_id=error_id)
         audit_trail.record_event(
             db,
             actor=session.user,
             action="connector.retry_error",
-            entity=audit_trail.Entity("connector_error", str(error_id)),
+            entity=audit_trail.Entity("connector_error", error_id),
             account_scope_id=account_scope_id,
             after={"connection_id": str(connection_id)},
         )

@@ -89,6 +89,15 @@ def _read_database() -> None:
     finished_runs.count(now)
 
 
+def _read_circuits() -> None:
+    with reading() as session:
+        operations.limit_time(session, _STATEMENT_MS)
+        origins = operations.list_origins(session)
+    opened = enqueue.open_circuits(origins)
+    for connector in {connector for connector, _ in origins}:
+        metrics.circuit_open.labels(connector).set(any(each == connector for each, _ in opened))
+
+
 def _read_queues() -> None:
     for name, waiting in queue_depths().items():
         metrics.queue_depth.labels(name).set(waiting)
@@ -101,12 +110,14 @@ def queue_depths() -> dict[str, int]:
 
 _DATABASE = _Reader("database", _read_database, metrics.connector_error_rate)
 _QUEUES = _Reader("queues", _read_queues, metrics.queue_depth)
+_CIRCUITS = _Reader("circuits", _read_circuits, metrics.circuit_open)
 
 
 async def refresh_metrics() -> None:
     """Bring the metrics up to date, as far as two seconds suffice. Never raises for a part that is away."""
     reads = {
         asyncio.ensure_future(in_db(_DATABASE.refresh)): _DATABASE,
+        asyncio.ensure_future(in_db(_CIRCUITS.refresh)): _CIRCUITS,
         asyncio.ensure_future(asyncio.to_thread(_QUEUES.refresh)): _QUEUES,
     }
     _, late = await asyncio.wait(reads, timeout=_WAIT_S)

@@ -192,6 +192,22 @@ class ConnectorCard:
     error_code: str = ""
     error_at: datetime | None = None
     running: RunProgress | None = None
+    circuit_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRow:
+    """One failed unit of work: a record by its vendor id, or a whole stream (`unit` is then "stream")."""
+
+    error_id: str
+    connector: str
+    stream: str
+    unit: str
+    kind: str
+    message: str
+    status: str
+    attempt: int
+    next_retry_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +259,7 @@ class JobsView:
     coverage: IndexCoverage
     queues: tuple[QueueRow, ...]
     queue_online: bool = True
+    errors: tuple[ErrorRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

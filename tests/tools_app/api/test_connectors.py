@@ -4,6 +4,8 @@ import httpx
 import pytest
 from sqlmodel import select
 
+from jobs.connectors.breaker import Breaker, circuit_key
+from jobs.connectors.errors import VendorDown
 from models.infra.clock import utcnow
 from models.infra.database import transaction
 from models.infra.settings import override_settings
@@ -228,3 +230,22 @@ def test_an_error_of_another_account_scope_is_not_there(
         again = session.get(ConnectorError, identity)
         assert again is not None
         assert (again.status, again.attempt) == (status, again.attempt)
+
+
+def test_a_connector_that_is_not_asked_because_it_failed_says_so(
+    client: httpx.Client, worlds: dict[str, World]
+) -> None:
+    origin = cards(client)["linear"]["origin"]
+    guard = Breaker(circuit_key("linear", origin))
+
+    def down() -> None:
+        raise VendorDown("no answer in time")
+
+    assert not cards(client)["linear"]["circuit_open"]
+    for _ in range(5):
+        with pytest.raises(VendorDown):
+            guard.call(down)
+    assert {name for name, card in cards(client).items() if card["circuit_open"]} == {"linear"}
+    exported = client.get("/metrics").text
+    assert 'connector_circuit_open{connector="linear"} 1.0' in exported
+    assert 'connector_circuit_open{connector="attio"} 0.0' in exported

@@ -1,0 +1,29 @@
+"""A failed unit says what it is, why, and what becomes of it, in both languages."""
+
+import datetime as dt
+from dataclasses import replace
+
+from tools_app.components.error_list import present
+from tools_app.services.views import ErrorRow
+
+ROW = ErrorRow(
+    "e1", "linear", "issues", "HPN-1", "bad_record", "KeyError: 'state'", "pending", 2,
+    dt.datetime(2026, 5, 4, 12, 0, tzinfo=dt.UTC),
+)  # fmt: skip
+
+
+def test_a_record_is_named_with_its_stream_and_the_vendors_message_stays() -> None:
+    line = present(ROW, "en")
+    assert line.unit == "Linear · Issues · HPN-1"
+    assert (line.reason, line.detail) == ("A record could not be read.", "KeyError: 'state'")
+    assert (line.attempts, line.chip.label, line.chip.tone) == ("2 attempts", "Waiting", "warn")
+    assert line.next_iso == "2026-05-04T12:00:00+00:00"
+
+
+def test_a_whole_stream_is_named_without_a_record() -> None:
+    assert present(replace(ROW, unit="stream"), "ru").unit == "Linear · Задачи"
+
+
+def test_a_dead_letter_has_no_next_time_and_counts_in_russian() -> None:
+    line = present(replace(ROW, status="dead_letter", attempt=5, next_retry_at=None), "ru")
+    assert (line.next_iso, line.attempts, line.chip.label) == ("", "5 попыток", "Отложено")
