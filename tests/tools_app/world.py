@@ -18,7 +18,7 @@ from models.tables.attio import Company, Deal, Note, Person
 from models.tables.chatwoot import Contact, Conversation, Inbox, Message
 from models.tables.linear import Comment, Issue, LinearCycle, LinearProject, LinearState
 from models.tables.platform import AccountScope, JobRun, Project, VendorConnection
-from models.tables.reliability import ConnectorError, ConnectorSyncState
+from models.tables.reliability import ConnectorError, ConnectorSyncState, ReconciliationMetric
 
 HOUR = dt.timedelta(hours=1)
 DAY = dt.timedelta(days=1)
@@ -224,6 +224,40 @@ def fill(place: Place, now: dt.datetime) -> None:
             ConnectorSyncState(
                 connection_id=connection, account_scope_id=place.scope, status="ok", last_success_at=now
             ),
+        )
+
+
+def compare(session: Session, world: World) -> None:
+    """A comparison of Linear's issues with the vendor: four records a project, one of each difference."""
+
+    def row(count: int, **values: Any) -> None:
+        metric = ReconciliationMetric(
+            account_scope_id=world.scope,
+            connection_id=next(iter(world.places.values())).connections["linear"],
+            stream="issues",
+            method="ids",
+            vendor_count=4 * count,
+            local_count=4 * count,
+            missing=count,
+            extra=count,
+            stale=count,
+            duplicates=0,
+            ids_seen=4 * count,
+            completeness_pct=75.0,
+            measured_at=now,
+            **values,
+        )
+        _add(session, metric)
+
+    now = utcnow()
+    row(len(world.places))
+    for place in world.places.values():
+        row(
+            1,
+            project_id=place.project,
+            missing_ids={f"missing-{place.marker}": None},
+            extra_ids=[f"extra-{place.marker}"],
+            stale_ids=[f"stale-{place.marker}"],
         )
 
 

@@ -1,0 +1,201 @@
+"""Completeness over HTTP: figures and ids inside the scope, and work that is asked for and audited."""
+
+import csv
+import datetime as dt
+import io
+from typing import Any
+
+import httpx
+import pytest
+from sqlmodel import select
+
+from jobs import tasks
+from models.infra.clock import utcnow
+from models.infra.database import reading, transaction
+from models.tables.platform import AuditEvent, JobRun
+from models.tables.reliability import ReconciliationMetric
+from tests.tools_app.world import World, compare
+from tools_app.services.completeness import plain_cell
+
+DIFF = "/api/connectors/linear/diff.csv"
+
+
+@pytest.fixture
+def compared(worlds: dict[str, World]) -> dict[str, World]:
+    """Both scopes after a comparison of Linear's issues."""
+    for world in worlds.values():
+        with transaction() as session:
+            compare(session, world)
+    return worlds
+
+
+def figures(client: httpx.Client, project: str = "all") -> dict[str, dict[str, Any]]:
+    answer = client.get("/api/connectors/completeness", params={"project_id": project})
+    assert answer.status_code == 200, answer.text
+    return {each["stream"]: each for each in answer.json()["items"]}
+
+
+def add(world: World, stream: str, minutes_ago: int, **values: object) -> None:
+    with transaction() as session:
+        row = {"local_count": 0, "method": "ids", **values}
+        session.add(
+            ReconciliationMetric.model_validate(
+                {
+                    "account_scope_id": world.scope,
+                    "connection_id": world.places["alpha"].connections["linear"],
+                    "stream": stream,
+                    "measured_at": utcnow() - dt.timedelta(minutes=minutes_ago),
+                    **row,
+                }
+            )
+        )
+
+
+def lines(client: httpx.Client, **query: str) -> list[dict[str, str]]:
+    answer = client.get(DIFF, params={"project_id": "all", **query})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    return list(csv.DictReader(io.StringIO(answer.text)))
+
+
+def test_figures_are_of_the_whole_connection_over_all_projects(
+    client: httpx.Client, compared: dict[str, World]
+) -> None:
+    found = figures(client)["issues"]
+    assert (found["state"], found["method"], found["completeness_pct"]) == ("measured", "ids", 75.0)
+    assert (found["vendor_count"], found["missing"], found["extra"], found["stale"]) == (12, 3, 3, 3)
+    assert 0 <= found["age_s"] < 60
+
+
+def test_figures_of_one_project_count_only_its_records(
+    client: httpx.Client, compared: dict[str, World]
+) -> None:
+    found = figures(client, "alpha")["issues"]
+    assert (found["vendor_count"], found["missing"], found["completeness_pct"]) == (4, 1, 75.0)
+
+
+def test_nothing_is_listed_before_the_first_comparison(
+    client: httpx.Client, worlds: dict[str, World]
+) -> None:
+    assert figures(client) == {}
+    assert lines(client) == []
+
+
+@pytest.mark.parametrize("project", ["all", "alpha"])
+def test_a_vendor_out_of_reach_is_unknown_with_the_age_of_the_last_figure(
+    client: httpx.Client, compared: dict[str, World], project: str
+) -> None:
+    add(compared["one"], "issues", -1, method="unknown", error_kind="vendor_down", local_count=9)
+    add(compared["one"], "cycles", 0, method="unknown", error_kind="vendor_down")
+    found = figures(client, project)
+    assert (found["issues"]["state"], found["issues"]["completeness_pct"]) == ("unknown", None)
+    assert found["issues"]["error_code"] == "vendor_down"
+    assert 0 <= found["issues"]["age_s"] < 60
+    assert found["cycles"]["age_s"] is None
+
+
+@pytest.mark.parametrize("project", ["all", "alpha"])
+def test_a_vendor_without_records_is_empty_and_complete(
+    client: httpx.Client, worlds: dict[str, World], project: str
+) -> None:
+    add(worlds["one"], "cycles", 0, vendor_count=0, missing=0, completeness_pct=100.0)
+    found = figures(client, project)["cycles"]
+    assert (found["state"], found["completeness_pct"]) == ("empty", 100.0)
+
+
+def test_the_ids_of_a_stream_are_listed_as_csv(client: httpx.Client, compared: dict[str, World]) -> None:
+    found = lines(client, stream="issues", project_id="beta")
+    assert [(each["difference"], each["vendor_id"]) for each in found] == [
+        ("extra", "extra-markonebeta"), ("missing", "missing-markonebeta"), ("stale", "stale-markonebeta"),
+    ]  # fmt: skip
+    assert {each["project_id"] for each in found} == {str(compared["one"].places["beta"].project)}
+    assert len(lines(client)) == 9
+    assert lines(client, stream="cycles") == []
+
+
+def test_a_cheap_pass_leaves_the_stale_ids_of_the_deep_one(
+    client: httpx.Client, compared: dict[str, World]
+) -> None:
+    add(
+        compared["one"],
+        "issues",
+        -1,
+        vendor_count=12,
+        local_count=12,
+        missing=0,
+        extra=0,
+        completeness_pct=100.0,
+    )
+    assert {each["difference"] for each in lines(client)} == {"stale"}
+
+
+def test_a_stream_the_connector_does_not_have_is_400(client: httpx.Client) -> None:
+    answer = client.get(DIFF, params={"stream": "messages"})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "unknown_stream"
+    assert client.get("/api/connectors/jira/diff.csv").status_code == 400
+
+
+def test_ids_cannot_become_formulas(client: httpx.Client, worlds: dict[str, World]) -> None:
+    place = worlds["one"].places["alpha"]
+    at = utcnow()
+    for values in ({}, {"project_id": place.project, "missing_ids": {'=HYPERLINK("x")': None}}):
+        add(
+            worlds["one"],
+            "issues",
+            0,
+            missing=1,
+            completeness_pct=0.0,
+            vendor_count=1,
+            **{"measured_at": at, **values},
+        )
+    (line,) = lines(client)
+    assert line["vendor_id"] == '\'=HYPERLINK("x")'
+    assert [plain_cell(each) for each in ("=1", "+1", "-1", "@a", "\t=", "a=1", "")] == [
+        "'=1", "'+1", "'-1", "'@a", "'\t=", "a=1", "",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("work", ["reconcile", "repair"])
+def test_work_is_asked_for_once_at_a_time_and_audited(
+    client: httpx.Client, worlds: dict[str, World], work: str
+) -> None:
+    first, again = (client.post(f"/api/connectors/linear/{work}") for _ in range(2))
+    assert (first.status_code, again.status_code) == (202, 202)
+    (asked,) = first.json()["items"]
+    assert again.json()["items"] == [asked]
+    with reading() as session:
+        (run,) = session.exec(select(JobRun).where(JobRun.status == "queued")).all()
+        audited = session.exec(select(AuditEvent).where(AuditEvent.action == f"connector.{work}")).all()
+        assert (str(run.id), run.job, run.subject) == (asked["run_id"], work, asked["connection_id"])
+        assert [each.after for each in audited] == [{"run_id": asked["run_id"]}] * 2
+
+
+@pytest.mark.parametrize("work", ["reconcile", "repair"])
+def test_work_needs_the_csrf_token_and_a_connector(client: httpx.Client, work: str) -> None:
+    path = f"/api/connectors/linear/{work}"
+    assert client.post(path, headers={"x-csrf-token": "wrong"}).status_code == 403
+    assert client.post("/api/connectors/hubspot/" + work).status_code == 400
+    assert client.post(path, json={"deep": True}).status_code == 400
+
+
+def test_a_scope_without_the_connection_is_404(client: httpx.Client, worlds: dict[str, World]) -> None:
+    from models.tables.platform import VendorConnection
+
+    with transaction() as session:
+        held = session.get(VendorConnection, worlds["one"].places["alpha"].connections["linear"])
+        assert held is not None
+        held.enabled = False
+        session.add(held)
+    assert client.post("/api/connectors/linear/reconcile").status_code == 404
+    assert client.post("/api/connectors/linear/repair").status_code == 404
+
+
+def test_tasks_are_registered_for_both_kinds_of_work() -> None:
+    from jobs import queues, runs
+
+    for job in ("reconcile", "repair"):
+        name = runs.function_of(job)
+        assert name in queues.FUNCTIONS
+        assert hasattr(tasks, name.rpartition(".")[2])
+        assert runs.arguments_of(job, "x") == {"connection_id": "x"}
