@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from jobs import enqueue, tasks
 from jobs.reconciliation import ReconcileResult, reconcile
 from jobs.repair import repair, repair_connection
 from models.infra import events
@@ -25,9 +26,10 @@ from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
 from models.infra.ids import ConnectionId, ProjectId
 from models.infra.settings import override_settings
+from models.queries import job_runs
 from models.queries.reconciliation import read_differences
 from models.queries.records import STREAM_TABLES
-from models.tables.platform import AuditEvent
+from models.tables.platform import AuditEvent, JobRun
 from models.tables.reliability import ReconciliationMetric
 from tests.jobs.test_sync import CONNECTORS, connect, fingerprint
 from tests.jobs.test_sync import run as sync
@@ -171,6 +173,26 @@ def test_what_was_changed_behind_its_back_is_found_and_mended(
         assert (done.written, done.deleted, done.waiting) == (3, 1, 0), done
     for again in measure(connection_id).streams.values():
         assert (again.pct, again.missing, again.extra, again.stale) == (100.0, 0, 0, 0), again
+
+
+def test_what_happened_at_the_vendors_since_the_sync_is_found_and_mended(
+    database: str, moving_vendors: Vendors
+) -> None:
+    connections = {name: connect(moving_vendors, name)[1] for name in CONNECTORS}
+    for connection_id in connections.values():
+        sync(connection_id)
+    for _ in range(26):  # all authored events of six projects, three a tick
+        moving_vendors.control("tick")
+    for connector, connection_id in connections.items():
+        counts = measure(connection_id).counts()
+        assert counts["missing"] + counts["stale"] + counts["extra"] > 0, connector
+        repair_connection(connection_id)
+        left = {
+            each.stream: (each.pct, each.extra, each.stale)
+            for each in measure(connection_id).streams.values()
+        }
+        assert left == dict.fromkeys(left, (100.0, 0, 0)), connector
+        assert sync(connection_id).status == "ok"
 
 
 def test_a_missing_record_counts_for_the_project_it_would_be_routed_to(
@@ -344,6 +366,72 @@ def test_a_repair_is_bounded_and_says_what_waits(
     monkeypatch.setattr("jobs.repair.RECORDS_AT_MOST", 2)
     done = repair(connection_id, "notes")
     assert (done.inserted, done.waiting) == (2, len(removed) - 2)
+
+
+def queued() -> list[tuple[str, str]]:
+    """(job, who asked) of the runs that wait."""
+    with reading() as session:
+        rows = session.exec(select(JobRun).where(JobRun.status == "queued").order_by(col(JobRun.job))).all()
+        return [(row.job, row.requested_by) for row in rows]
+
+
+def test_a_sync_that_wrote_asks_for_a_cheap_pass_and_one_that_did_not_asks_for_none(
+    database: str, still_vendors: Vendors
+) -> None:
+    _, connection_id = connect(still_vendors, "linear")
+    [ref] = enqueue.request_sync(connection_id, "anna")
+    tasks.sync_connection(str(connection_id), ref.run_id)
+    assert queued() == [("index", "sync"), ("reconcile", "sync")]
+    [pass_] = enqueue.request_reconciliation(connection_id, "sync")
+    tasks.reconcile_connection(str(connection_id), pass_.run_id)
+    assert {row.stale for row in metrics("issues")} == {None}
+    assert queued() == [("index", "sync")]
+    [ref] = enqueue.request_sync(connection_id, "anna")
+    tasks.sync_connection(str(connection_id), ref.run_id)
+    assert queued() == [("index", "sync")]
+
+
+def test_a_cheap_pass_that_waits_becomes_deep_when_a_person_asks(
+    database: str, still_vendors: Vendors
+) -> None:
+    _, connection_id = connect(still_vendors, "linear")
+    sync(connection_id)
+    [cheap] = enqueue.request_reconciliation(connection_id, "sync")
+    [asked] = enqueue.request_reconciliation(connection_id, "anna")
+    assert (asked.run_id, asked.created) == (cheap.run_id, False)
+    tasks.reconcile_connection(str(connection_id), asked.run_id)
+    assert {row.stale for row in metrics("issues")} == {0}
+
+
+def test_the_daily_comparison_mends_what_it_finds_and_looks_again(
+    database: str, still_vendors: Vendors
+) -> None:
+    _, connection_id = connect(still_vendors, "linear")
+    sync(connection_id)
+    change("DELETE FROM linear_cycles RETURNING vendor_id")
+    with transaction() as session:
+        job_runs.save_cadence(session, "reconcile", 86_400)
+    tasks.dispatch("reconcile")
+    assert queued() == [("reconcile", "schedule")]
+    [daily] = enqueue.request_reconciliation(connection_id, "schedule")
+    tasks.reconcile_connection(str(connection_id), daily.run_id)
+    assert queued() == [("repair", "reconcile")]
+    [mend] = enqueue.request_repair(connection_id, "reconcile")
+    tasks.repair_connection(str(connection_id), mend.run_id)
+    assert queued() == [("index", "repair"), ("reconcile", "repair")]
+    [last] = enqueue.request_reconciliation(connection_id, "repair")
+    tasks.reconcile_connection(str(connection_id), last.run_id)
+    assert metrics("cycles")[0].completeness_pct == 100.0
+    assert queued() == [("index", "repair")]
+
+
+def test_a_comparison_that_reached_nothing_is_a_failed_run(database: str, still_vendors: Vendors) -> None:
+    _, connection_id = connect(still_vendors, "linear", token="wrong")
+    [ref] = enqueue.request_reconciliation(connection_id, "anna")
+    tasks.reconcile_connection(str(connection_id), ref.run_id)
+    with reading() as session:
+        row = session.exec(select(JobRun)).one()
+        assert (row.status, row.error_code, row.counts["unknown"]) == ("failed", "vendor_unknown", 5)
 
 
 def test_old_comparisons_are_forgotten(database: str, still_vendors: Vendors) -> None:
