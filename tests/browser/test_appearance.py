@@ -126,7 +126,7 @@ def test_the_language_is_switched_for_good_numbers_and_dates_included(page: Page
     expect(page.locator("[data-connector=chatwoot]")).to_contain_text("назад")
     expect(page).to_have_title("Задания и коннекторы · Control Tower")
     page.goto(f"{tower.url}/?project=all")
-    expect(page.locator("[data-trust]")).to_contain_text("ещё не измерена")
+    expect(page.locator("[data-trust]")).to_contain_text("Полнота")
 
 
 TITLES = {
