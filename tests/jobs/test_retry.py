@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from jobs import enqueue, retry
+from jobs.connectors.errors import QueryTooComplex
 from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
 from models.infra.errors import NotFound
@@ -154,3 +155,16 @@ def test_a_retry_is_asked_for_only_where_something_is_due(linear: ConnectionId) 
     assert (asked.job, asked.subject, asked.created) == ("retry", str(linear), True)
     with pytest.raises(NotFound):
         enqueue.request_retry(ConnectionId(new_id()), "somebody")
+
+
+def test_a_refused_request_is_no_proof_that_a_record_is_gone(
+    linear: ConnectionId, vendors: Vendors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed(linear, an_issue(vendors))
+
+    def refuse(*_: object) -> None:
+        raise QueryTooComplex("Linear: query too complex")
+
+    monkeypatch.setattr("jobs.connectors.linear.client.LinearClient._query", refuse)
+    assert retry.retry_connection(linear) == retry.Retried(tried=1, failed=1)
+    assert the_error().status == "dead_letter"

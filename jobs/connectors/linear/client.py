@@ -23,7 +23,7 @@ from jobs.connectors.errors import (
     VendorDown,
     VendorError,
 )
-from jobs.connectors.http import VendorHttp, retry_after
+from jobs.connectors.http import NotThere, VendorHttp, retry_after
 from jobs.connectors.linear import documents, normalize
 from models.infra.clock import utcnow
 
@@ -77,7 +77,7 @@ class LinearClient:
             return None
         try:
             node = self._query(documents.ISSUE, {"id": vendor_id}).get("issue")
-        except RequestRefused:
+        except NotThere:
             return None
         return normalize.issue(node) if node else None
 
@@ -164,6 +164,8 @@ def _classify(response: httpx.Response) -> VendorError | None:
     message = f"Linear: {extensions.get('userPresentableMessage') or first.get('message') or 'error'}"
     if extensions.get("code") == "RATELIMITED" or kind == "ratelimited":
         return RateLimited(message, retry_after(response) or _latest_reset(response))
+    if "entity not found" in str(first.get("message")).lower():
+        return NotThere(message)
     if "too complex" in message.lower():
         return QueryTooComplex(message)
     if kind in ("authentication error", "forbidden"):
