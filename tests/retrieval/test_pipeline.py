@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any, get_args
 
 import pytest
+from sqlalchemy import text as sql
 
 from models.infra.database import transaction
 from models.infra.errors import InvalidInput, NotFound
@@ -340,3 +341,13 @@ def test_a_refusal_in_doubt_quotes_what_comes_closest_with_citations_that_resolv
     lines = refused.answer.split("\n")
     assert len(lines) == 1 + len(refused.citations)
     assert all(f"[{citation.n}]" in line for citation, line in zip(refused.citations, lines[1:], strict=True))
+
+
+def test_a_record_without_a_vector_yet_is_ranked_as_if_it_had_one(studio: Studio) -> None:
+    question = "Where may visitors park bicycles?"
+    complete = _ask(studio.scope, question).chunks[0]
+    with transaction() as session:
+        session.execute(sql("DELETE FROM rag_embeddings WHERE chunk_id = :chunk"), {"chunk": complete.id})
+    growing = _ask(studio.scope, question).chunks[0]
+    assert growing.id == complete.id
+    assert growing.score == pytest.approx(complete.score, abs=0.02)
