@@ -238,6 +238,8 @@ def test_a_taken_port_ends_the_start_with_a_way_out(
     import socket
 
     with socket.socket() as taken:
+        # The run before left closed connections of this port behind.
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", place.port))
         taken.listen()
         running = Running(place, tmp_path / "log")
