@@ -15,7 +15,7 @@ from models.infra.database import reading, transaction
 from models.infra.errors import NotFound
 from models.infra.ids import ConnectionId, new_id
 from models.queries import sync_state
-from tests.jobs.test_sync import connect
+from tests.jobs.copies import connect
 from tests.vendors import Vendors, running_vendors
 
 

@@ -4,91 +4,24 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 from sqlalchemy import text
 
-from jobs import sync
 from jobs.sandbox.world.loader import load_studio
 from models.infra.database import reading, transaction
-from models.infra.ids import ConnectionId
 from models.infra.settings import override_settings
-from models.queries.records import STREAM_TABLES
 from tests.conftest import ROOT
-from tests.scopes import MadeScope, make_connection, make_scope
-from tests.vendors import Vendors, running_vendors
-
-CONNECTORS = ("chatwoot", "linear", "attio")
-TEAM = "HPN"
-
-
-@pytest.fixture(scope="module")
-def still_vendors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vendors]:
-    """A sandbox that no test changes."""
-    with running_vendors(tmp_path_factory.mktemp("still") / "sandbox") as vendors:
-        yield vendors
-
-
-@pytest.fixture
-def moving_vendors(tmp_path: Path) -> Iterator[Vendors]:
-    """A sandbox of the test's own."""
-    with running_vendors(tmp_path / "sandbox") as vendors:
-        yield vendors
-
-
-def connect(vendors: Vendors, connector: str, *, token: str | None = None) -> tuple[MadeScope, ConnectionId]:
-    rules = {
-        "chatwoot": tuple(
-            ("inbox", name, "harbor-pine") for _, name in load_studio().projects["harbor-pine"].info.inboxes
-        ),
-        "linear": (("team", TEAM, "harbor-pine"),),
-        "attio": (("list", "harbor_pine", "harbor-pine"),),
-    }[connector]
-    with transaction() as session:
-        scope = make_scope(session, f"scope-{connector}", ("harbor-pine",))
-        row = make_connection(
-            session,
-            scope,
-            connector,
-            base_url=vendors.origin(connector),
-            token=token or vendors.tokens[connector],
-            external_account="1" if connector == "chatwoot" else "",
-            rules=rules,
-        )
-    return scope, row.id
-
-
-def run(connection_id: ConnectionId) -> sync.SyncResult:
-    return sync.sync_connection(connection_id, lambda _: None)
-
-
-def rows_of(connector: str) -> dict[str, int]:
-    with reading() as session:
-        return {
-            stream: session.execute(text(f"SELECT count(*) FROM {place.table}")).scalar_one()  # noqa: S608
-            for (owner, stream), place in STREAM_TABLES.items()
-            if owner == connector
-        }
-
-
-def fingerprint(connector: str) -> dict[str, tuple[int, str]]:
-    """Every raw row with the transaction that wrote it last: equal before and after means nothing was written."""
-    with reading() as session:
-        return {
-            place.table: tuple(
-                session.execute(
-                    text(
-                        "SELECT count(*), md5(coalesce(string_agg(id::text || xmin::text, ',' ORDER BY id), ''))"  # noqa: S608
-                        f" FROM {place.table}"
-                    )
-                ).one()
-            )
-            for (owner, _), place in STREAM_TABLES.items()
-            if owner == connector
-        }
+from tests.jobs.copies import (
+    CONNECTORS,
+    TEAM,
+    connect,
+    fingerprint,
+    rows_of,
+    run_sync,
+)
+from tests.vendors import Vendors
 
 
 @pytest.mark.parametrize("connector", CONNECTORS)
@@ -96,11 +29,11 @@ def test_a_second_sync_with_nothing_new_writes_no_row(
     database: str, still_vendors: Vendors, connector: str
 ) -> None:
     _, connection_id = connect(still_vendors, connector)
-    first = run(connection_id)
+    first = run_sync(connection_id)
     assert first.status == "ok", first.errors
     assert first.counts()["inserted"] > 0
     before = fingerprint(connector)
-    second = run(connection_id)
+    second = run_sync(connection_id)
     assert second.status == "ok"
     assert second.counts()["written"] == 0
     assert fingerprint(connector) == before
@@ -108,7 +41,7 @@ def test_a_second_sync_with_nothing_new_writes_no_row(
 
 def test_every_message_of_the_vendor_is_here(database: str, still_vendors: Vendors) -> None:
     _, connection_id = connect(still_vendors, "chatwoot")
-    run(connection_id)
+    run_sync(connection_id)
     headers = {"api_access_token": still_vendors.tokens["chatwoot"]}
     base = f"{still_vendors.origin('chatwoot')}/api/v1/accounts/1"
     counted = httpx.get(
@@ -137,7 +70,7 @@ def test_every_message_of_the_vendor_is_here(database: str, still_vendors: Vendo
 
 def test_contacts_that_the_list_hides_are_here_too(database: str, still_vendors: Vendors) -> None:
     _, connection_id = connect(still_vendors, "chatwoot")
-    run(connection_id)
+    run_sync(connection_id)
     with reading() as session:
         hidden = session.execute(
             text("SELECT count(*) FROM cw_contacts WHERE coalesce(email, phone, identifier) IS NULL")
@@ -157,7 +90,7 @@ def test_records_are_routed_by_rule_and_the_rest_is_unassigned(
     database: str, still_vendors: Vendors, connector: str
 ) -> None:
     scope, connection_id = connect(still_vendors, connector)
-    run(connection_id)
+    run_sync(connection_id)
     table = {"chatwoot": "cw_conversations", "linear": "linear_issues", "attio": "attio_companies"}[connector]
     with reading() as session:
         found = session.execute(text(f"SELECT project_id, count(*) AS n FROM {table} GROUP BY 1"))  # noqa: S608
@@ -182,7 +115,7 @@ def test_records_are_routed_by_rule_and_the_rest_is_unassigned(
 
 def test_blocking_relations_become_blocked_by(database: str, still_vendors: Vendors) -> None:
     _, connection_id = connect(still_vendors, "linear")
-    run(connection_id)
+    run_sync(connection_id)
     with reading() as session:
         blocked = session.execute(
             text("SELECT count(*) FROM linear_issues WHERE cardinality(blocked_by) > 0")
@@ -200,11 +133,11 @@ def test_blocking_relations_become_blocked_by(database: str, still_vendors: Vend
 def test_new_edited_and_deleted_records_arrive_after_ticks(database: str, moving_vendors: Vendors) -> None:
     connections = {name: connect(moving_vendors, name)[1] for name in CONNECTORS}
     for connection_id in connections.values():
-        assert run(connection_id).status == "ok"
+        assert run_sync(connection_id).status == "ok"
     before = rows_of("chatwoot")
     for _ in range(26):  # all authored events of six projects, three a tick
         moving_vendors.control("tick")
-    written = {name: run(connection_id).counts() for name, connection_id in connections.items()}
+    written = {name: run_sync(connection_id).counts() for name, connection_id in connections.items()}
     assert all(counts["written"] > 0 for counts in written.values()), written
     assert rows_of("chatwoot")["messages"] > before["messages"]
     with reading() as session:
@@ -220,7 +153,7 @@ def test_new_edited_and_deleted_records_arrive_after_ticks(database: str, moving
 def test_a_refused_token_stops_the_run_and_says_so(database: str, still_vendors: Vendors) -> None:
     for connector in CONNECTORS:
         _, connection_id = connect(still_vendors, connector, token="wrong")
-        result = run(connection_id)
+        result = run_sync(connection_id)
         assert result.status == "failed", connector
         with reading() as session:
             state = session.execute(
@@ -236,12 +169,12 @@ def test_a_refused_token_stops_the_run_and_says_so(database: str, still_vendors:
 def test_a_vendor_that_is_down_degrades_the_run_and_recovers(database: str, moving_vendors: Vendors) -> None:
     _, connection_id = connect(moving_vendors, "attio")
     moving_vendors.control("faults", vendor="attio", route_prefix="/v2/notes", kind="500", times=50)
-    broken = run(connection_id)
+    broken = run_sync(connection_id)
     assert broken.status == "degraded"
     assert set(broken.errors) == {"notes"}
     assert rows_of("attio")["companies"] > 0
     moving_vendors.clear_faults()
-    assert run(connection_id).status == "ok"
+    assert run_sync(connection_id).status == "ok"
     assert rows_of("attio")["notes"] > 0
     with reading() as session:
         assert session.execute(
@@ -271,23 +204,23 @@ def test_a_killed_run_loses_and_doubles_nothing(
         process.send_signal(signal.SIGKILL)
         process.wait(10)
         process.stdout.close()
-    assert run(connection_id).status == "ok"
+    assert run_sync(connection_id).status == "ok"
     killed = rows_of("chatwoot")
     with transaction() as session:
         session.execute(text("TRUNCATE account_scopes CASCADE"))
     _, clean = connect(still_vendors, "chatwoot")
-    run(clean)
+    run_sync(clean)
     assert rows_of("chatwoot") == killed
 
 
 def test_the_sync_leaves_the_time_for_a_user(database: str, still_vendors: Vendors) -> None:
     """Requests stay near the minimum: one a page and one a conversation, however fast the machine is."""
     _, connection_id = connect(still_vendors, "chatwoot")
-    result = run(connection_id)
+    result = run_sync(connection_id)
     streams = result.streams
     least = streams["conversations"].fetched * (1 + 1 / 25) + streams["contacts"].fetched / 15
     assert result.requests <= least * 1.2 + 10
     started = time.monotonic()
     with override_settings(http_timeout_s=7.0):
-        again = run(connection_id)
+        again = run_sync(connection_id)
     assert again.requests <= 40, time.monotonic() - started

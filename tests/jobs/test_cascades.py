@@ -1,0 +1,99 @@
+"""One job asks for the next: sync → indexing and comparison → repair → comparison."""
+
+from sqlmodel import col, select
+
+from jobs import enqueue, tasks
+from models.infra.database import reading, transaction
+from models.queries import job_runs
+from models.tables.platform import JobRun
+from tests.jobs.copies import change, connect, metrics, run_sync
+from tests.vendors import Vendors
+
+
+def queued() -> list[tuple[str, str]]:
+    """(job, who asked) of the runs that wait."""
+    with reading() as session:
+        rows = session.exec(select(JobRun).where(JobRun.status == "queued").order_by(col(JobRun.job))).all()
+        return [(row.job, row.requested_by) for row in rows]
+
+
+def test_a_sync_that_wrote_asks_for_a_cheap_pass_and_one_that_did_not_asks_for_none(
+    database: str, still_vendors: Vendors
+) -> None:
+    _, connection_id = connect(still_vendors, "linear")
+    [ref] = enqueue.request_sync(connection_id, "anna")
+    tasks.sync_connection(str(connection_id), ref.run_id)
+    assert queued() == [("index", "sync"), ("reconcile", "sync")]
+    [pass_] = enqueue.request_reconciliation(connection_id, "sync")
+    tasks.reconcile_connection(str(connection_id), pass_.run_id)
+    assert {row.stale for row in metrics("issues")} == {None}
+    assert queued() == [("index", "sync")]
+    [ref] = enqueue.request_sync(connection_id, "anna")
+    tasks.sync_connection(str(connection_id), ref.run_id)
+    assert queued() == [("index", "sync")]
+
+
+def test_a_cheap_pass_that_waits_becomes_deep_when_a_person_asks(
+    database: str, still_vendors: Vendors
+) -> None:
+    _, connection_id = connect(still_vendors, "linear")
+    run_sync(connection_id)
+    [cheap] = enqueue.request_reconciliation(connection_id, "sync")
+    [asked] = enqueue.request_reconciliation(connection_id, "anna")
+    assert (asked.run_id, asked.created) == (cheap.run_id, False)
+    tasks.reconcile_connection(str(connection_id), asked.run_id)
+    assert {row.stale for row in metrics("issues")} == {0}
+
+
+def test_the_daily_comparison_mends_what_it_finds_and_looks_again(
+    database: str, still_vendors: Vendors
+) -> None:
+    _, connection_id = connect(still_vendors, "linear")
+    run_sync(connection_id)
+    change("DELETE FROM linear_cycles RETURNING vendor_id")
+    with transaction() as session:
+        job_runs.save_cadence(session, "reconcile", 86_400)
+    tasks.dispatch("reconcile")
+    assert queued() == [("reconcile", "schedule")]
+    [daily] = enqueue.request_reconciliation(connection_id, "schedule")
+    tasks.reconcile_connection(str(connection_id), daily.run_id)
+    assert queued() == [("repair", "schedule")]
+    [mend] = enqueue.request_repair(connection_id, "schedule")
+    tasks.repair_connection(str(connection_id), mend.run_id)
+    assert queued() == [("index", "repair"), ("reconcile", "repair")]
+    [last] = enqueue.request_reconciliation(connection_id, "repair")
+    tasks.reconcile_connection(str(connection_id), last.run_id)
+    assert metrics("cycles")[0].completeness_pct == 100.0
+    assert queued() == [("index", "repair")]
+
+
+def test_what_a_cheap_pass_finds_is_mended_until_there_is_nothing_more_to_write(
+    database: str, still_vendors: Vendors
+) -> None:
+    _, connection_id = connect(still_vendors, "attio")
+    run_sync(connection_id)
+    # As after a merge at the vendor: the row of a record that its list shows no more.
+    [row] = change("SELECT id FROM attio_people ORDER BY vendor_id LIMIT 1")
+    gone = "00000000-0000-4000-8000-000000000000"
+    change("UPDATE attio_people SET vendor_id = :gone WHERE id = :id RETURNING vendor_id", gone=gone, id=row)
+    [compare] = enqueue.request_reconciliation(connection_id, "sync")
+    tasks.reconcile_connection(str(connection_id), compare.run_id)
+    assert (metrics("people")[0].missing, metrics("people")[0].extra) == (1, 1)
+    assert queued() == [("repair", "sync")]
+    [mend] = enqueue.request_repair(connection_id, "sync")
+    tasks.repair_connection(str(connection_id), mend.run_id)
+    assert change("SELECT vendor_id FROM attio_people WHERE deleted_at IS NOT NULL") == [gone]
+    assert queued() == [("index", "sync"), ("reconcile", "sync")]
+    [compare] = enqueue.request_reconciliation(connection_id, "sync")
+    tasks.reconcile_connection(str(connection_id), compare.run_id)
+    assert (metrics("people")[0].missing, metrics("people")[0].extra) == (0, 0)
+    assert queued() == [("index", "sync")]
+
+
+def test_a_comparison_that_reached_nothing_is_a_failed_run(database: str, still_vendors: Vendors) -> None:
+    _, connection_id = connect(still_vendors, "linear", token="wrong")
+    [ref] = enqueue.request_reconciliation(connection_id, "anna")
+    tasks.reconcile_connection(str(connection_id), ref.run_id)
+    with reading() as session:
+        row = session.exec(select(JobRun)).one()
+        assert (row.status, row.error_code, row.counts["unknown"]) == ("failed", "vendor_unknown", 5)
