@@ -197,6 +197,11 @@ def open_circuits(connections: Iterable[tuple[str, str]]) -> frozenset[tuple[str
     )
 
 
+def queue_depths() -> dict[str, int]:
+    """Jobs waiting in each queue. Raises RedisError and Unavailable without Redis."""
+    return {spec.name: queues.queue(spec).count for spec in queues.QUEUES}
+
+
 def count_workers() -> int:
     """Live worker processes; 0 while Redis is away."""
     try:

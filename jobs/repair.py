@@ -27,7 +27,6 @@ from models.queries.audit import add_audit_event
 log = get_logger(__name__)
 
 RECORDS_AT_MOST = 500
-_BY_ID = frozenset({"conversations", "contacts", "issues", "companies", "people", "deals"})
 # A note's link is made of its parent's, which only these streams bring.
 _READ_FIRST: Mapping[str, tuple[str, ...]] = {"notes": ("companies", "people", "deals")}
 _COUNTED = ("inserted", "updated", "unchanged", "rejected", "deleted")
@@ -90,7 +89,7 @@ def _repair(run: SyncRun, stream: str, progress: Callable[[Progress], None] | No
     extra = set(found.extra) & set(chosen)
     before = run.counts.get(stream)
     if chosen:
-        if stream in _BY_ID:
+        if stream in run.connector.by_id:
             _refetch(run, stream, chosen, progress)
         else:
             _reread(run, stream, chosen, extra, found.missing)
@@ -175,12 +174,15 @@ def _conversations(
     """Return the conversations to read again for these messages or attachments."""
     named = {parents[each] for each in chosen if each in parents}
     known = {each for each in named if each is not None}
+    known |= _parents(run, stream, chosen)
+    return sorted(known if stream == "messages" else _parents(run, "messages", known))
+
+
+def _parents(run: SyncRun, stream: str, vendor_ids: Collection[str]) -> set[str]:
+    place = table_of(run, stream)
     with reading() as session:
-        if stream == "messages":
-            here = queries.conversations_of(session, run.connection.id, chosen)
-            return sorted(known | set(here.values()))
-        messages = known | set(queries.messages_of(session, run.connection.id, chosen).values())
-        return sorted(set(queries.conversations_of(session, run.connection.id, messages).values()))
+        parent_table = table_of(run, place.parent_stream or "").table
+        return set(queries.parents_of(session, place, parent_table, run.connection.id, vendor_ids).values())
 
 
 def _record(run: SyncRun, result: RepairResult) -> None:

@@ -18,8 +18,6 @@ from models.infra.logging import get_logger
 from models.queries import sync_state
 from models.queries.sync_state import DueError
 
-# Streams whose records `fetch_one` reads.
-_BY_ID = frozenset({"conversations", "contacts", "issues", "companies", "people", "deals"})
 _AT_MOST = 200
 
 log = get_logger(__name__)
@@ -49,7 +47,7 @@ def retry_connection(connection_id: ConnectionId) -> Retried:
     try:
         for unit in due:
             outcome.tried += 1
-            if unit.unit == "stream" or unit.stream not in _BY_ID:
+            if unit.unit == "stream" or unit.stream not in run.connector.by_id:
                 outcome.needs_sync = True
                 continue
             try:

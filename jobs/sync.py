@@ -31,7 +31,6 @@ from models.queries.sync_state import ConnectionRow
 
 log = get_logger(__name__)
 
-_VERIFIED_BY_ID = frozenset({"contacts", "companies", "people", "deals"})
 _COUNTS = ("fetched", "inserted", "updated", "unchanged", "rejected", "deleted")
 _CHECKS_AT_MOST = 200  # existence checks by id in one run; the rest waits for the next
 
@@ -232,7 +231,7 @@ def _prune(run: SyncRun, stream: str, missing: set[str]) -> None:
     row, because an offset that slips while rows are deleted can hide a living record from one.
     """
     place = table_of(run, stream)
-    if stream in _VERIFIED_BY_ID:
+    if stream in run.connector.by_id:
         gone = {
             vendor_id
             for vendor_id in sorted(missing)[:_CHECKS_AT_MOST]
@@ -246,7 +245,7 @@ def _prune(run: SyncRun, stream: str, missing: set[str]) -> None:
         suspects = missing - gone
     with transaction() as session:
         run.add(stream, deleted=rows.tombstone(session, place.table, run.connection.id, gone))
-        if stream not in _VERIFIED_BY_ID:
+        if stream not in run.connector.by_id:
             sync_state.commit_cursor(session, run.connection, f"{stream}:missing", {"ids": sorted(suspects)})
 
 

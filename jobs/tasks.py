@@ -39,13 +39,8 @@ def sync_connection(connection_id: str, run_id: str) -> None:
         return _sync_outcome(sync.sync_connection(identity, _reporter(run)))
 
     outcome = runs.execute(run_id, work)
-    if outcome is None or not outcome.counts.get("written"):
-        return
-    with reading() as session:
-        connections = job_runs.list_enabled_connections(session, connection_id=identity)
-    for held in connections:
-        enqueue.request_indexing(AccountScopeId(held.account_scope_id), "sync")
-        enqueue.request_reconciliation(identity, enqueue.CHEAP_FOR)
+    if outcome is not None and outcome.counts.get("written"):
+        _index_and_compare(identity, enqueue.CHEAP_FOR)
 
 
 def retry_connection(connection_id: str, run_id: str) -> None:
@@ -64,11 +59,9 @@ def retry_connection(connection_id: str, run_id: str) -> None:
 
 
 def reconcile_connection(connection_id: str, run_id: str) -> None:
-    """Compare one vendor connection with its copy; what the nightly comparison finds different is mended at once."""
+    """Compare one vendor connection with its copy; differences that nobody is looking at are mended at once."""
     identity = ConnectionId(UUID(connection_id))
-    with reading() as session:
-        row = job_runs.get_run(session, JobRunId(UUID(run_id)))
-        requested_by = row.requested_by if row else ""
+    requested_by = _requested_by(run_id)
 
     def work(run: runs.Run) -> runs.JobOutcome:
         from jobs import reconciliation  # noqa: PLC0415
@@ -83,14 +76,17 @@ def reconcile_connection(connection_id: str, run_id: str) -> None:
         )
 
     outcome = runs.execute(run_id, work)
-    if outcome is None or requested_by != "schedule":
+    if outcome is None or requested_by not in ("schedule", enqueue.CHEAP_FOR):
         return
     if outcome.counts["missing"] or outcome.counts["extra"] or outcome.counts["stale"]:
-        enqueue.request_repair(identity, "reconcile")
+        enqueue.request_repair(identity, requested_by)
 
 
 def repair_connection(connection_id: str, run_id: str) -> None:
-    """Fetch again what the newest comparison found different; then index it and compare again."""
+    """Fetch again what the newest comparison found different; then index it and compare again.
+
+    What a cheap comparison found is compared cheaply again, until a repair has nothing more to write.
+    """
     identity = ConnectionId(UUID(connection_id))
 
     def work(run: runs.Run) -> runs.JobOutcome:
@@ -112,13 +108,9 @@ def repair_connection(connection_id: str, run_id: str) -> None:
         )
 
     outcome = runs.execute(run_id, work)
-    if outcome is None or not outcome.counts.get("written"):
-        return
-    with reading() as session:
-        connections = job_runs.list_enabled_connections(session, connection_id=identity)
-    for held in connections:
-        enqueue.request_indexing(AccountScopeId(held.account_scope_id), "repair")
-        enqueue.request_reconciliation(identity, "repair")
+    if outcome is not None and outcome.counts.get("written"):
+        cheap = _requested_by(run_id) == enqueue.CHEAP_FOR
+        _index_and_compare(identity, enqueue.CHEAP_FOR if cheap else "repair")
 
 
 def index_chunks(account_scope_id: str, run_id: str) -> None:
@@ -180,6 +172,20 @@ def recover() -> None:
     from jobs import recovery  # noqa: PLC0415
 
     recovery.recover()
+
+
+def _requested_by(run_id: str) -> str:
+    with reading() as session:
+        row = job_runs.get_run(session, JobRunId(UUID(run_id)))
+        return row.requested_by if row else ""
+
+
+def _index_and_compare(connection_id: ConnectionId, requested_by: str) -> None:
+    with reading() as session:
+        connections = job_runs.list_enabled_connections(session, connection_id=connection_id)
+    for held in connections:
+        enqueue.request_indexing(AccountScopeId(held.account_scope_id), requested_by)
+        enqueue.request_reconciliation(connection_id, requested_by)
 
 
 def _reporter(run: runs.Run) -> Callable[["Progress"], None]:

@@ -83,6 +83,8 @@ class Connector(Protocol):
     """One vendor account."""
 
     streams: ClassVar[tuple[str, ...]]
+    by_id: ClassVar[frozenset[str]]
+    """Streams whose records ``fetch_one`` reads; its None is the vendor's word that a record is gone."""
 
     def pages(self, stream: str, window: Window) -> Iterator[Page]:
         """Yield the pages of a stream, oldest commitment first. Raises VendorError."""

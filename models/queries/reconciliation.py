@@ -83,34 +83,23 @@ def count_duplicates(session: Session, place: StreamTable, connection_id: Connec
     ).scalar_one()
 
 
-def conversations_of(
-    session: Session, connection_id: ConnectionId, message_ids: Collection[str]
+def parents_of(
+    session: Session,
+    place: StreamTable,
+    parent_table: str,
+    connection_id: ConnectionId,
+    vendor_ids: Collection[str],
 ) -> dict[str, str]:
-    """Return the vendor id of the conversation of each message that is here, tombstoned ones included."""
+    """Return the vendor id of the parent of each child record that is here, tombstoned ones included."""
     found = session.execute(
         text(
-            "SELECT m.vendor_id, c.vendor_id AS conversation FROM cw_messages m"
-            " JOIN cw_conversations c ON c.id = m.conversation_id"
-            " WHERE m.connection_id = :connection AND m.vendor_id = ANY(:ids)"
+            f"SELECT child.vendor_id, parent.vendor_id AS parent FROM {place.table} child"  # noqa: S608 - from STREAM_TABLES
+            f" JOIN {parent_table} parent ON parent.id = child.{place.parent_column}"
+            " WHERE child.connection_id = :connection AND child.vendor_id = ANY(:ids)"
         ),
-        {"connection": connection_id, "ids": list(message_ids)},
+        {"connection": connection_id, "ids": list(vendor_ids)},
     )
-    return {row.vendor_id: row.conversation for row in found}
-
-
-def messages_of(
-    session: Session, connection_id: ConnectionId, attachment_ids: Collection[str]
-) -> dict[str, str]:
-    """Return the vendor id of the message of each attachment that is here."""
-    found = session.execute(
-        text(
-            "SELECT a.vendor_id, m.vendor_id AS message FROM cw_attachments a"
-            " JOIN cw_messages m ON m.id = a.message_id"
-            " WHERE a.connection_id = :connection AND a.vendor_id = ANY(:ids)"
-        ),
-        {"connection": connection_id, "ids": list(attachment_ids)},
-    )
-    return {row.vendor_id: row.message for row in found}
+    return {row.vendor_id: row.parent for row in found}
 
 
 def add_metrics(session: Session, rows: Sequence[Mapping[str, Any]], *, keep: dt.timedelta) -> None:

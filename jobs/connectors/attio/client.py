@@ -27,6 +27,7 @@ class AttioClient:
     """An Attio workspace as a connector."""
 
     streams: ClassVar[tuple[str, ...]] = ("companies", "people", "deals", "notes")
+    by_id: ClassVar[frozenset[str]] = frozenset({"companies", "people", "deals"})
 
     def __init__(self, base_url: str, token: str, *, timeout_s: float) -> None:
         self._http = VendorHttp(

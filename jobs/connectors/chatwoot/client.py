@@ -34,6 +34,7 @@ class ChatwootClient:
     """A Chatwoot account as a connector."""
 
     streams: ClassVar[tuple[str, ...]] = ("inboxes", "conversations", "contacts", "messages")
+    by_id: ClassVar[frozenset[str]] = frozenset({"conversations", "contacts"})
 
     def __init__(self, base_url: str, account_id: str, token: str, *, timeout_s: float) -> None:
         self._account_url = f"{base_url}/app/accounts/{account_id}"

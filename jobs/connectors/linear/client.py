@@ -47,6 +47,7 @@ class LinearClient:
     """A Linear workspace as a connector."""
 
     streams: ClassVar[tuple[str, ...]] = ("projects", "states", "cycles", "issues", "comments", "relations")
+    by_id: ClassVar[frozenset[str]] = frozenset({"issues"})
 
     def __init__(self, base_url: str, token: str, *, timeout_s: float) -> None:
         # An API key goes into the header as it is; only OAuth tokens carry "Bearer".
