@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from abc import abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -64,13 +65,13 @@ class RoleEmbedding(BaseEmbedding):
     """A ``BaseEmbedding`` with the one call the rest of retrieval uses: ``encode(texts, role)``."""
 
     @property
+    @abstractmethod
     def spec(self) -> ModelSpec:
         """Which model this is."""
-        raise NotImplementedError
 
+    @abstractmethod
     def encode(self, texts: Sequence[str], role: Role) -> Vectors:
         """Unit vectors of the texts, float32, shape (texts, dimension)."""
-        raise NotImplementedError
 
     def _get_query_embedding(self, query: str) -> list[float]:
         return self.encode([query], "query")[0].tolist()

@@ -99,13 +99,8 @@ def _read_circuits() -> None:
 
 
 def _read_queues() -> None:
-    for name, waiting in queue_depths().items():
+    for name, waiting in enqueue.queue_depths().items():
         metrics.queue_depth.labels(name).set(waiting)
-
-
-def queue_depths() -> dict[str, int]:
-    """Jobs waiting in each queue. Raises RedisError and Unavailable without Redis."""
-    return {spec.name: enqueue.queues.queue(spec).count for spec in enqueue.queues.QUEUES}
 
 
 _DATABASE = _Reader("database", _read_database, metrics.connector_error_rate)

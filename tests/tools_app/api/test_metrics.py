@@ -95,7 +95,7 @@ def test_a_slow_read_holds_no_scrape_up(
         release.wait(20)
         return {}
 
-    monkeypatch.setattr(figures, "queue_depths", slow)
+    monkeypatch.setattr(figures.enqueue, "queue_depths", slow)
     started = time.monotonic()
     try:
         answer = anonymous.get("/metrics")
