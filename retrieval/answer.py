@@ -71,6 +71,8 @@ _TEXTS: dict[Lang, dict[str, str]] = {
         "from": "с {day}", "to": "по {day}",
     },
 }  # fmt: skip
+# What a person said or wrote stands in quotation marks; the fields of a record do not.
+_SAID: frozenset[SourceType] = frozenset({"message", "comment", "note"})
 _QUOTES: dict[Lang, str] = {"en": "“{text}”", "ru": "«{text}»"}
 
 
@@ -170,8 +172,10 @@ def _place(projects: int, lang: Lang) -> str:
 def _sentence(item: Mapping[str, Any], lang: Lang) -> str:
     source = item["speaker"] or item["title"]
     head = ", ".join(part for part in (source, _day(item["at"], lang)) if part)
-    quoted = _QUOTES[lang].format(text=item["quote"].replace("\n", " "))
-    return f"{head}: {quoted} [{item['n']}]"
+    words_of_it = item["quote"].replace("\n", " ")
+    if item["kind"] in _SAID:
+        words_of_it = _QUOTES[lang].format(text=words_of_it)
+    return f"{head}: {words_of_it} [{item['n']}]"
 
 
 def _day(moment: str | None, lang: Lang) -> str:

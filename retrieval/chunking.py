@@ -38,6 +38,7 @@ CONTEXT_CHARS = 180
 # A record is never cut into more chunks than this; a pasted log file ends here, its head is what people refer to.
 MAX_PARTS = 12
 
+_DOT = " · "
 _BLANKS = re.compile(r"[ \t\u00a0]+")
 _BREAKS = re.compile(r"\s*\n\s*")
 _SENTENCE_END = re.compile(r"(?:(?<=[.!?…])|(?<=[.!?…][\"'»”)]))\s+(?=[\"'«“(]?[A-ZА-ЯЁ0-9])|\n+")
@@ -134,6 +135,23 @@ def embedding_text(title: str, context: str, author: str | None, body: str) -> s
     return "\n".join(lines)
 
 
+def heading(kind: SourceType, title: str, header: str) -> str:
+    """What a reader calls a chunk: its title; of a message without a subject the channel and the person.
+
+    Without a title the rest are called by their header.
+    """
+    project, vendor, rest = f"{_DOT}{header}".partition(f"{_DOT}Chatwoot{_DOT}")
+    project = project.removeprefix(_DOT)
+    if title or kind != "message" or not vendor or _DOT in project:
+        return title or header
+    channel, _, people = rest.partition(_DOT)
+    # Inboxes are often named after the client, which stands beside the heading.
+    if project and channel.lower().startswith(f"{project.lower()} "):
+        channel = channel[len(project) + 1 :]
+    person = re.split(r", | \(", people.partition(_DOT)[0], maxsplit=1)[0]
+    return _joined([channel, person])
+
+
 def build_chunks(thread: Thread) -> list[ChunkDraft]:
     """All chunks of a thread, in the order of its records; records without words give none."""
     match thread:
@@ -191,7 +209,7 @@ def _hard_split(sentence: str, limit: int) -> Iterator[str]:
         yield sentence[start : start + limit]
 
 
-def _joined(parts: Iterable[str | None], separator: str = " · ") -> str:
+def _joined(parts: Iterable[str | None], separator: str = _DOT) -> str:
     return separator.join(part for part in parts if part)
 
 

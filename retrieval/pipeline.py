@@ -25,6 +25,7 @@ from models.infra.settings import get_settings
 from models.tables.retrieval import Feedback, QueryRun
 from retrieval import answer as answers
 from retrieval import completeness, llm, quality, store, support
+from retrieval.chunking import heading
 from retrieval.embedding import embedding_model, model_spec
 from retrieval.filters import Filters
 from retrieval.language import detect
@@ -263,7 +264,7 @@ def _evidence(hit: RankedChunk, url: str | None) -> Evidence:
         source_type=chunk.kind,
         source_id=chunk.vendor_id,
         project_id=chunk.project_id,
-        title=chunk.title or chunk.header,
+        title=heading(chunk.kind, chunk.title, chunk.header),
         snippet=body,
         author=chunk.author,
         created_at=chunk.source_time,

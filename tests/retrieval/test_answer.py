@@ -22,7 +22,7 @@ from retrieval.answer import (
 from retrieval.lexical import Alternative, LexicalResult, Term
 from retrieval.profile import AnswerShape
 from retrieval.ranking import RankedChunk
-from retrieval.schemas import GROUP_OF, Lang
+from retrieval.schemas import GROUP_OF, Lang, SourceType
 from retrieval.store import StoredChunk
 
 MAY = datetime(2026, 5, 24, 9, tzinfo=UTC)
@@ -88,8 +88,14 @@ def test_a_quote_names_who_said_it_and_when() -> None:
 
 
 def test_a_quote_is_introduced_in_the_language_of_the_answer() -> None:
-    draft = compose([Quote("issue:1", "issue", "HPN-12", None, MAY, "It ships.")])
+    draft = compose([Quote("note:1", "note", "HPN-12", None, MAY, "It ships.")])
     assert render(draft.code, draft.params, "ru") == "HPN-12, 24 мая 2026: «It ships.» [1]"
+
+
+@pytest.mark.parametrize("kind", ["issue", "deal", "company"])
+def test_the_fields_of_a_record_are_nobodys_words(kind: SourceType) -> None:
+    draft = compose([Quote("x:1", kind, "HPN-12", None, MAY, "Status: Done, due 24 May 2026.")])
+    assert render(draft.code, draft.params, "en") == "HPN-12, 24 May 2026: Status: Done, due 24 May 2026. [1]"
 
 
 def test_a_written_answer_is_shown_as_it_was_written() -> None:

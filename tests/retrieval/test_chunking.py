@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from retrieval.chunking import (
     MAX_PARTS,
     build_chunks,
     embedding_text,
+    heading,
     split_sentences,
     tidy,
     windows,
@@ -32,6 +34,7 @@ from retrieval.records import (
     StageChange,
     Thread,
 )  # fmt: skip
+from retrieval.schemas import SourceType
 
 MAY = datetime(2026, 5, 24, 9, tzinfo=UTC)
 PLACE = Place(new_id(), new_id(), new_id(), "Harbor & Pine")
@@ -251,3 +254,39 @@ def test_the_embedded_text_says_who_speaks_about_what() -> None:
     assert (
         embedding_text("Booking", "Anna: When?", "Marta", "Friday.") == "Booking\nAnna: When?\nMarta: Friday."
     )
+
+
+YERLAN = Party("Ерлан Ахметов", "CTO", "Voltline", "electric scooters, Almaty")
+
+
+@pytest.mark.parametrize(
+    ("project", "channel", "contact", "shown"),
+    [
+        ("Voltline", "Voltline telegram", YERLAN, "telegram · Ерлан Ахметов"),
+        ("Voltline", "Web chat", Party("Anna", None, None, "law firm"), "Web chat · Anna"),
+        ("Voltline", "Voltline", Party("Anna"), "Voltline · Anna"),
+        ("", "Studio website", Party("Visitor 4"), "Studio website · Visitor 4"),
+    ],
+)
+@pytest.mark.parametrize("more", [{}, {"author": "Marta", "private": True}])
+def test_a_message_without_a_subject_is_called_by_channel_and_person(
+    project: str, channel: str, contact: Party, shown: str, more: dict[str, Any]
+) -> None:
+    place = Place(new_id(), new_id(), new_id(), project)
+    said = MessageRecord(new_id(), "1", more.pop("author", contact.name), "Когда?", MAY, True, **more)
+    [chunk] = build_chunks(ConversationThread(new_id(), place, channel, contact, None, (said,)))
+    assert heading(chunk.kind, chunk.title, chunk.header) == shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "title", "header", "shown"),
+    [
+        ("message", "Move to Chatwoot · Linear", "x · Chatwoot · y", "Move to Chatwoot · Linear"),
+        ("issue", "", "HPN-12 Mail · Chatwoot · retries", "HPN-12 Mail · Chatwoot · retries"),
+        ("note", "", "Voltline · Attio · Voltline GmbH", "Voltline · Attio · Voltline GmbH"),
+    ],
+)
+def test_every_other_record_is_called_by_its_title_or_header(
+    kind: SourceType, title: str, header: str, shown: str
+) -> None:
+    assert heading(kind, title, header) == shown

@@ -35,11 +35,10 @@ from tools_app.services.views import (
 )
 
 if TYPE_CHECKING:
-    from retrieval.schemas import Answer, Evidence, RetrievalStatus
+    from retrieval.schemas import Answer, RetrievalStatus
 
 Rating = Literal["up", "down"]
 # Between the parts of a header (`retrieval.chunking`).
-_DOT = " · "
 _CITED = re.compile(r"\s*((?:\[\d+\]\s*)+)")
 
 
@@ -103,22 +102,6 @@ def _instant(bound: dt.datetime | dt.date | None, zone: ZoneInfo, *, end: bool) 
     return dt.datetime.combine(bound, dt.time.max if end else dt.time.min, zone)
 
 
-def _title(evidence: "Evidence", project_name: str) -> str:
-    """The title of a card. A conversation without a subject comes with its technical header: channel and person do.
-
-    The header is `project · Chatwoot · channel · person, role, company (about) · … · day`, the project only of a client.
-    """
-    before, vendor, rest = f"{_DOT}{evidence.title}".partition(f"{_DOT}Chatwoot{_DOT}")
-    if evidence.source_type != "message" or not vendor or _DOT in before.removeprefix(_DOT):
-        return evidence.title
-    channel, _, people = rest.partition(_DOT)
-    # The card names the project beside the title.
-    if project_name and channel.lower().startswith(f"{project_name.lower()} "):
-        channel = channel[len(project_name) + 1 :]
-    person = re.split(r", | \(", people.partition(_DOT)[0], maxsplit=1)[0]
-    return _DOT.join(part for part in (channel, person) if part)
-
-
 def ask(scope: Scope, question: Question) -> AnswerView:
     """The answer as a page shows it: sentences with citation numbers, evidence cards, score parts."""
     found = answer(scope, question)
@@ -131,7 +114,7 @@ def ask(scope: Scope, question: Question) -> AnswerView:
             n=cited[each.id].n if each.id in cited else 0,
             source_type=each.source_type,
             project_name=names.get(each.project_id, ""),  # type: ignore[call-overload]
-            title=_title(each, names.get(each.project_id, "")),  # type: ignore[call-overload]
+            title=each.title,
             snippet=each.snippet,
             author=each.author or "",
             created_at=each.created_at,
