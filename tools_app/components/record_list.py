@@ -31,7 +31,9 @@ class RecordLine:
 
 def present(row: RecordRow, locale: str, set_code: str, *, with_project: bool) -> RecordLine:
     """A line in the reader's language; the project is named where the list spans several."""
-    facts = [row.author, row.status, _project(row, locale) if with_project else ""]
+    # What the vendor's API has fixed words for is said in the reader's; names that a team gave stay as they are.
+    status = text_or(locale, f"record_status.{row.source_type}.{row.status}", row.status)
+    facts = [row.author, status, _project(row, locale) if with_project else ""]
     if row.due_on is not None:
         facts.append(text(locale, "records.due", day=formats.full_day(locale, row.due_on)))
     vendor = VENDOR_OF.get(row.source_type, "")

@@ -31,6 +31,8 @@ class ShellState(rx.State):
     project_name: rx.Field[str] = rx.field("")
     projects: rx.Field[list[ProjectEntry]] = rx.field(default_factory=list)
     toasts: rx.Field[list[Toast]] = rx.field(default_factory=list)
+    # The language of the toasts: after a switch they would be left over in the other one.
+    spoken: rx.Field[str] = rx.field("")
     # Why the page has no data, in words: shown where they would be.
     problem: rx.Field[str] = rx.field("")
 
@@ -39,7 +41,9 @@ class ShellState(rx.State):
         """First on every page's load: who is here, in which project."""
         now = utcnow()
         self.problem = ""
-        self.toasts = [each for each in self.toasts if each.until > now]
+        locale = (await self.get_state(LocaleState)).locale
+        self.toasts = [each for each in self.toasts if each.until > now and self.spoken == locale]
+        self.spoken = locale
         try:
             self.show(await open_access(self))
         except AppError as error:
