@@ -1,4 +1,4 @@
-"""Real servers for the tests: one embedded Postgres and two Valkey a session, a clean database a test.
+"""Real servers for the tests: one embedded Postgres and two Valkey a process, a clean database a test.
 
 `database` clones a migrated template (about 50 ms), `redis` empties both Redis servers, `settings` keeps the
 environment of whoever runs the tests away. A test that starts processes hands them `process_env`.
@@ -26,6 +26,13 @@ from models.infra.settings import Settings, environment, override_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = "template_migrated"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a module's tests in one process, and all browser tests, which share a running Control Tower."""
+    for item in items:
+        name = "browser" if item.get_closest_marker("browser") else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(name))
 
 
 @pytest.fixture(scope="session")
