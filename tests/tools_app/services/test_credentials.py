@@ -39,7 +39,11 @@ def test_production_without_credentials_is_refused_with_a_message_that_says_how_
         require_safe_credentials(bare)
 
 
-@pytest.mark.parametrize("value", ["owner:plaintext", "owner", ":" + HASH, "owner:$2b$12$short"])
+@pytest.mark.parametrize(
+    "value",
+    ["owner:plaintext", "owner", ":" + HASH, "owner:$2b$12$short"],
+    ids=["no hash", "no colon", "no name", "short hash"],
+)
 def test_credentials_that_are_no_name_and_bcrypt_hash_are_refused_everywhere(
     settings: Settings, value: str
 ) -> None:
