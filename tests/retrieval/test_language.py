@@ -30,6 +30,11 @@ def test_words_are_lower_case_and_in_order() -> None:
     ]  # fmt: skip
 
 
+def test_a_name_that_is_a_form_of_another_shares_its_key() -> None:
+    # «Яна» is a woman, and the genitive of «Ян»: the spelling alone cannot tell.
+    assert {name_key(spelled) for spelled in ("Ян", "Яна", "Яном", "Yan", "Jan")} == {name_key("Яны")}
+
+
 @given(st.text(alphabet="абвгё abc-_1.,'", max_size=60))
 def test_every_word_stands_in_its_text(text: str) -> None:
     assert all(word in text.lower() for word in words(text))
@@ -108,7 +113,7 @@ SPELLED: tuple[tuple[str, ...], ...] = tuple(
         "Татьяна Татьяны Татьяной Tatiana Tatyana", "Людмила Людмилы Людмилой Lyudmila Liudmila Ludmila",
         "Ерлан Ерлана Ерлану Ерланом Erlan Yerlan", "Максим Максима Максимом Maksim Maxim", "Денис Дениса Денисом Denis",
         "Ахмед Ахмеда Ахмедом Ahmed Akhmed", "Юрий Юрия Юрию Юрием Yuri Yury Yuriy Iurii", "Пётр Петра Петром Petr Pyotr",
-        "Яна Яны Яной Yana Jana", "Ян Яна Яном Yan Jan", "Анна Анны Анной Anna", "Ханна Ханны Ханной Hanna Hannah",
+        "Яна Яны Яной Yana Jana", "Анна Анны Анной Anna", "Ханна Ханны Ханной Hanna Hannah",
         "Ольга Ольги Ольгой Olga", "Олег Олега Олегом Oleg", "Диана Дианы Дианой Diana", "Дана Даны Даной Dana",
         "Телеком Телекома Телекомом Telecom",
         "Виктор Виктора Виктором Victor Viktor", "Моника Моники Моникой Monica",
