@@ -6,7 +6,7 @@ has its citation, in order, and every citation its evidence.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -16,7 +16,8 @@ from babel.dates import format_date
 from pydantic import JsonValue
 
 from retrieval.chunking import split_sentences
-from retrieval.language import stem, words
+from retrieval.intent import holds, wanted_kinds
+from retrieval.language import name_key, stem, words
 from retrieval.lexical import LexicalResult
 from retrieval.profile import AnswerShape
 from retrieval.ranking import RankedChunk
@@ -30,6 +31,8 @@ NOTHING_INDEXED = "answer.nothing_indexed"
 # A whole short message is easier to trust than a sentence cut from it.
 _WHOLE_CHARS = 260
 _QUOTE_CHARS = 320
+# A sentence that holds the kind of answer asked for (a date, an amount …) is worth so much of the question's words.
+_KIND = 0.25
 # Evidence this far below the best one is context, not answer.
 _NEAR_BEST = 0.72
 
@@ -76,18 +79,29 @@ _SAID: frozenset[SourceType] = frozenset({"message", "comment", "note"})
 _QUOTES: dict[Lang, str] = {"en": "“{text}”", "ru": "«{text}»"}
 
 
-def extract(ranked: Sequence[RankedChunk], found: LexicalResult, shape: AnswerShape) -> list[Quote]:
+def extract(
+    question: str, ranked: Sequence[RankedChunk], found: LexicalResult, shape: AnswerShape
+) -> list[Quote]:
     """The sentences that answer best, from the best records, one quote per record, best first."""
     if not ranked:
         return []
     wanted = _wanted_stems(found)
+    kinds = wanted_kinds(question)
+    typed = frozenset(name_key(word) for word in words(question))
+    total = sum(found.rarity) or 1.0
+
+    def worth(sentence: str) -> float:
+        held = sum(holds(kind, sentence, typed) for kind in kinds) / len(kinds) if kinds else 0.0
+        said = sum(wanted.get(root, 0.0) for root in {stem(word) for word in words(sentence)})
+        return said / total + _KIND * held
+
     floor = ranked[0].score * _NEAR_BEST
     quotes: list[Quote] = []
     for hit in ranked[: shape.evidence]:
         if quotes and hit.score < floor:
             break
         chunk = hit.chunk
-        text = _best_passage(chunk.body, wanted)
+        text = _best_passage(chunk.body, worth)
         quotes.append(
             Quote(chunk.evidence_id, chunk.kind, chunk.title, chunk.author, chunk.source_time, text)
         )
@@ -192,13 +206,11 @@ def _wanted_stems(found: LexicalResult) -> dict[str, float]:
     return wanted
 
 
-def _best_passage(body: str, wanted: Mapping[str, float]) -> str:
+def _best_passage(body: str, worth: Callable[[str], float]) -> str:
     if len(body) <= _WHOLE_CHARS:
         return body
     sentences = split_sentences(body)
-    scores = [
-        sum(wanted.get(root, 0.0) for root in {stem(word) for word in words(part)}) for part in sentences
-    ]
+    scores = [worth(sentence) for sentence in sentences]
     best = max(range(len(sentences)), key=lambda place: (scores[place], -place))
     first, last = best, best
     # Neighbours explain what "it" is; grow to the better side while there is room.

@@ -148,6 +148,13 @@ def read_wanted(question: str) -> Wanted:
     return "name" if _ASKS_NAME.search(question) else "any"
 
 
+def wanted_kinds(question: str) -> tuple[Wanted, ...]:
+    """Every kind that a sentence of the answer should hold: the one asked for first, and a date where one is asked for too."""
+    first = read_wanted(question)
+    kinds: tuple[Wanted, ...] = () if first == "any" else (first,)
+    return (*kinds, "date") if first != "date" and _ASKS_DATE.search(question) else kinds
+
+
 def holds(wanted: Wanted, sentence: str, typed: Collection[str]) -> bool:
     """Whether a sentence has something of that kind; a name must not be one of the question's own (``typed`` name keys)."""
     match wanted:

@@ -122,20 +122,35 @@ class Gazetteer:
 
         A name draws the sentence vector to everything that bears it. Too little left (under three words): unchanged.
         """
-        kept = [
-            token
-            for token in question.split()
-            if not ((parts := words(token)) and all(self._is_project_word(part) for part in parts))
-        ]
+        tokens = question.split()
+        named = [self._projects_named_by(token) for token in tokens]
+        kept: list[str] = []
+        for place, token in enumerate(tokens):
+            beside = {
+                index
+                for other in (place - 1, place + 1)
+                if 0 <= other < len(tokens) and not _is_everyday(tokens[other])
+                for index in named[other]
+            }
+            # A word of everyday use ("Health") is a name only beside the rest of it.
+            if not named[place] or (_is_everyday(token) and beside.isdisjoint(named[place])):
+                kept.append(token)
         rest = " ".join(token for token in kept if token not in _JOINTS)
         return rest if len(rest.split()) >= 3 else question
 
-    def _is_project_word(self, word: str) -> bool:
-        if len(word) < 3 or word in STOPWORDS:
-            return False
-        found = self.names_of_key.get(name_key(word), ())
-        # A word of everyday use inside a client's name ("Health") is no name by itself.
-        return any(self.names[index].kind == "project" and word not in _EVERYDAY for index in found)
+    def _projects_named_by(self, token: str) -> frozenset[int]:
+        """The project names that every word of the token is part of, by index."""
+        found = [
+            {
+                index
+                for index in self.names_of_key.get(name_key(word), ())
+                if self.names[index].kind == "project"
+            }
+            if len(word) >= 3 and word not in STOPWORDS
+            else set[int]()
+            for word in words(token)
+        ]
+        return frozenset(set[int].intersection(*found)) if found else frozenset()
 
     def _keys_like(self, word: str) -> list[str]:
         key = name_key(word)
@@ -150,3 +165,7 @@ class Gazetteer:
             if best[0] >= _FUZZY_RATIO:
                 found = [best[1]]
         return found
+
+
+def _is_everyday(token: str) -> bool:
+    return not _EVERYDAY.isdisjoint(words(token))

@@ -204,7 +204,9 @@ def log_cached(session: Session, query: Query, answer: Answer) -> QueryRunId:
 def _refusal(query: Query, found: Found, profile: Profile, groups: dict[str, int]) -> answers.Draft:
     near = found.support >= _CLOSEST_FROM * profile.support.threshold
     quotes = (
-        answers.extract(found.ranked[: query.top_k], found.result.lexical, profile.answer) if near else []
+        answers.extract(query.text, found.ranked[: query.top_k], found.result.lexical, profile.answer)
+        if near
+        else []
     )
     return answers.refuse(
         groups=groups,
@@ -223,10 +225,10 @@ def _draft(
     lang: Lang,
     on_text: Callable[[str], None] | None,
 ) -> answers.Draft:
-    quotes = answers.extract(ranked, result.lexical, profile.answer)
+    quotes = answers.extract(query.text, ranked, result.lexical, profile.answer)
     settings = get_settings()
     if llm.is_configured(settings):
-        material = answers.extract(ranked, result.lexical, profile.answer.for_writer())
+        material = answers.extract(query.text, ranked, result.lexical, profile.answer.for_writer())
         try:
             written = llm.write_answer(settings, query.text, material, lang, on_text=on_text)
         except llm.WriterFailed as error:

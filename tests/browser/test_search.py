@@ -1,5 +1,6 @@
 """Ask: an answer with citations that resolve, evidence that opens at the vendor, a verdict that is kept."""
 
+import json
 import re
 from html import unescape
 
@@ -7,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Tower
+from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -27,6 +29,40 @@ def _share_words(quote: str, document: str) -> bool:
     shown = " ".join(unescape(re.sub(r"<[^>]+>", " ", document)).split())
     words = quote.split()
     return any(" ".join(words[at : at + 3]) in shown for at in range(max(1, len(words) - 2)))
+
+
+CLIENTS = {
+    "harbor-pine": ("Harbor & Pine", "Harbor & Pine"), "severny-bereg": ("Severny Bereg", "Северному Берегу"),
+    "lumen-health": ("Lumen Health", "Lumen Health"), "tochka-rosta": ("Tochka Rosta", "Точке Роста"),
+    "voltline": ("Voltline", "Voltline"), "orchard-lane": ("Orchard & Lane", "Orchard & Lane"),
+}  # fmt: skip
+
+
+def _promises(client: str) -> set[str]:
+    """The vendor ids of the messages in which the studio promised something to a client, as the world knows them."""
+    lines = (ROOT / "retrieval/evaluation/datasets/world-agreements.jsonl").read_text().splitlines()
+    return {each["message_vendor_id"] for each in map(json.loads, lines) if each["project"] == client}
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("lang", ["en", "ru"])
+def test_what_was_promised_to_any_client_is_answered_with_a_message_that_promises_it(
+    page: Page, tower: Tower, client: str, lang: str
+):
+    english, russian = CLIENTS[client]
+    question = (
+        f"What did we promise {english} about the deadline?"
+        if lang == "en"
+        else f"Что мы обещали {russian} по сроку?"
+    )
+    _ask(page, tower, question)
+    expect(page.locator("[data-answer]")).to_have_attribute("data-answer", "answered")
+    links = [
+        page.locator(f"[data-evidence='{citation.inner_text()}'] [data-vendor-link]").get_attribute("href")
+        for citation in page.locator("[data-jump]").all()
+    ]
+    cited = {number for link in links for number in re.findall(r"[?&]messageId=(\d+)", str(link))}
+    assert cited & _promises(client), links
 
 
 @pytest.mark.parametrize("question", [ENGLISH, RUSSIAN])

@@ -61,6 +61,9 @@ def hit(body: str, score: float = 1.0, author: str | None = "Anna") -> RankedChu
     return RankedChunk(chunk, score, score, score)
 
 
+QUESTION = "When does the pilot start?"
+
+
 def asked(*terms: str) -> LexicalResult:
     made = tuple(Term((Alternative(term, 1.0),)) for term in terms)
     return LexicalResult((), made, (1.0,) * len(terms), (1.0,) * len(terms))
@@ -165,17 +168,17 @@ def test_an_answer_of_quotes_says_that_it_is_one() -> None:
 
 
 def test_nothing_found_gives_no_quotes() -> None:
-    assert extract([], asked("pilot"), SHAPE) == []
+    assert extract(QUESTION, [], asked("pilot"), SHAPE) == []
 
 
 def test_a_short_record_is_quoted_whole() -> None:
     body = "The pilot starts on Tuesday. Bring the keys."
-    assert [quote.text for quote in extract([hit(body)], asked("pilot"), SHAPE)] == [body]
+    assert [quote.text for quote in extract(QUESTION, [hit(body)], asked("pilot"), SHAPE)] == [body]
 
 
 def test_a_long_record_is_quoted_around_the_sentence_asked_for() -> None:
     filler = "Nothing of note happened in this meeting at all. " * 12
-    quotes = extract([hit(f"{filler}The pilot starts on Tuesday. {filler}")], asked("pilot"), SHAPE)
+    quotes = extract(QUESTION, [hit(f"{filler}The pilot starts on Tuesday. {filler}")], asked("pilot"), SHAPE)
     assert "The pilot starts on Tuesday." in quotes[0].text
     assert len(quotes[0].text) <= 320
 
@@ -197,14 +200,32 @@ def test_a_long_record_is_quoted_around_the_sentence_asked_for() -> None:
 )
 def test_a_quote_is_literal_text_of_its_record(sentences: list[str], blank: str) -> None:
     body = blank.join(sentences)
-    (quote,) = extract([hit(body)], asked("pilot"), SHAPE)
+    (quote,) = extract(QUESTION, [hit(body)], asked("pilot"), SHAPE)
     assert quote.text in body
     assert quote.text.endswith((".", '"', ")"))
 
 
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("What did we promise about the rollout?", "The rollout will be done by 4 September."),
+        ("When is the rollout?", "The rollout will be done by 4 September."),
+        ("How much is the rollout?", "The rollout makes 9,200 euros."),
+        ("Что с запуском, rollout?", "The rollout is what we speak of."),
+    ],
+)
+def test_of_a_long_record_the_sentence_that_holds_the_kind_of_answer_is_quoted(
+    question: str, said: str
+) -> None:
+    filler = "Nothing of note happened in this meeting at all and nobody minded that very much. " * 5
+    body = f"The rollout is what we speak of. {filler}The rollout will be done by 4 September. {filler}The rollout makes 9,200 euros."
+    (quote,) = extract(question, [hit(body)], asked("rollout"), SHAPE)
+    assert said in quote.text
+
+
 def test_a_quote_belongs_to_the_record_it_is_taken_from() -> None:
     best, second = hit("The pilot starts.", 1.0), hit("It was agreed.", 0.9, "Marta")
-    quotes = extract([best, second], asked("pilot"), SHAPE)
+    quotes = extract(QUESTION, [best, second], asked("pilot"), SHAPE)
     assert [(quote.evidence_id, quote.speaker) for quote in quotes] == [
         (best.chunk.evidence_id, "Anna"),
         (second.chunk.evidence_id, "Marta"),
@@ -212,11 +233,13 @@ def test_a_quote_belongs_to_the_record_it_is_taken_from() -> None:
 
 
 def test_evidence_far_below_the_best_is_not_quoted() -> None:
-    quotes = extract([hit("First.", 1.0), hit("Second.", 0.9), hit("Third.", 0.3)], asked("x"), SHAPE)
+    quotes = extract(
+        QUESTION, [hit("First.", 1.0), hit("Second.", 0.9), hit("Third.", 0.3)], asked("x"), SHAPE
+    )
     assert [quote.text for quote in quotes] == ["First.", "Second."]
 
 
 @given(scores=st.lists(st.floats(0.1, 1), min_size=1, max_size=10), limit=st.integers(1, 5))
 def test_no_more_is_quoted_than_the_profile_allows_and_never_nothing(scores: list[float], limit: int) -> None:
     ranked = [hit("Text.", score) for score in sorted(scores, reverse=True)]
-    assert 1 <= len(extract(ranked, asked("x"), AnswerShape(sentences=limit, evidence=12))) <= limit
+    assert 1 <= len(extract(QUESTION, ranked, asked("x"), AnswerShape(sentences=limit, evidence=12))) <= limit

@@ -93,3 +93,10 @@ def test_a_question_that_is_little_but_a_name_stays_whole() -> None:
 
 def test_an_everyday_word_of_a_name_stays_in_the_question() -> None:
     assert GAZETTEER.without_projects("Which health checks fail today?") == "Which health checks fail today?"
+
+
+@pytest.mark.parametrize(
+    "question", ["What did we tell Alder Health so far?", "What did Alder Health say so far?"]
+)
+def test_an_everyday_word_beside_the_rest_of_a_name_is_part_of_it(question: str) -> None:
+    assert "Health" not in GAZETTEER.without_projects(question)
