@@ -57,6 +57,14 @@
     }
   }, 5000);
 
+  // ---- a part of a page that comes with its data: the browser looked for it before it was there ----
+  class Anchor extends HTMLElement {
+    connectedCallback() {
+      if (this.id && location.hash === "#" + this.id) this.scrollIntoView({ block: "start" });
+    }
+  }
+  if (!customElements.get("ct-anchor")) customElements.define("ct-anchor", Anchor);
+
   // ---- login and logout: the cookie is httpOnly, so a full page load follows ----
   function api(path, body, csrf) {
     var headers = { "content-type": "application/json", accept: "application/json" };

@@ -20,9 +20,11 @@ from models.infra import events
 from models.infra.errors import AppError
 from models.infra.logging import configure_logging, get_logger
 from models.infra.redis import events_redis_async
+from tools_app.i18n import formats
 from tools_app.i18n.catalogue import text, text_or
 from tools_app.i18n.locale_state import LocaleState
 from tools_app.pages.access import open_access
+from tools_app.pages.completeness import CompletenessState
 from tools_app.pages.dashboard import DashboardState
 from tools_app.pages.jobs import JobsState
 from tools_app.pages.shell_state import ShellState
@@ -127,8 +129,9 @@ async def _show_progress(state: rx.State, payload: Mapping[str, Any]) -> None:
     if not shell.user or not payload.get("connector") or not await _concerns(state, payload):
         return
     run_id = str(payload.get("run_id", ""))
+    is_sync = payload.get("job") == "sync"
     sync = await state.get_state(SyncState)
-    if run_id not in sync.running:
+    if is_sync and run_id not in sync.running:
         sync.running = sorted({*sync.running, run_id})
     if state.router.url.path.rstrip("/") != "/jobs":
         return
@@ -141,9 +144,11 @@ async def _show_progress(state: rx.State, payload: Mapping[str, Any]) -> None:
         eta_s=float(eta) if isinstance(eta, int | float) else None,
     )
     jobs = await state.get_state(JobsState)
-    if not jobs.show_progress(progress, (await state.get_state(LocaleState)).locale):
+    shown = jobs if is_sync else await state.get_state(CompletenessState)
+    locale = (await state.get_state(LocaleState)).locale
+    if not shown.show_progress(progress, locale):
         await jobs.refresh()
-        jobs.show_progress(progress, (await state.get_state(LocaleState)).locale)
+        shown.show_progress(progress, locale)
 
 
 async def _show_completion(state: rx.State, payload: Mapping[str, Any]) -> None:
@@ -157,12 +162,30 @@ async def _show_completion(state: rx.State, payload: Mapping[str, Any]) -> None:
     await _refresh(state, payload)
     if asked_here:
         locale = (await state.get_state(LocaleState)).locale
-        connector = str(payload.get("connector") or "")
-        name = text_or(locale, f"connector.{connector}", connector)
-        written = int(dict(payload.get("counts") or {}).get("written") or 0)
+        shell.say(*_outcome(payload, locale))
+
+
+def _outcome(payload: Mapping[str, Any], locale: str) -> tuple[str, str]:
+    """How a run that was asked for here ended, in words, and the tone to say them in."""
+    connector = str(payload.get("connector") or "")
+    name = text_or(locale, f"connector.{connector}", connector)
+    counts = dict(payload.get("counts") or {})
+    if payload.get("job") == "reconcile":
+        # What it found, or that it could not look everywhere.
+        failed = payload.get("status") == "failed" or bool(counts.get("unknown"))
+        number = sum(int(counts.get(kind) or 0) for kind in ("missing", "extra", "stale"))
+        key = "compare_failed" if failed else "differences" if number else "no_differences"
+    else:
         failed = payload.get("status") == "failed"
-        key = "sync.failed" if failed else "sync.done" if written else "sync.unchanged"
-        shell.say(text(locale, key, connector=name, count=written), "bad" if failed else "ok")
+        number = int(counts.get("written") or 0)
+        key = "failed" if failed else "done" if number else "unchanged"
+        if payload.get("job") == "repair":
+            key = f"repair_{key}"
+    section = "sync" if payload.get("job") in ("sync", None) else "completeness"
+    words = text(
+        locale, f"{section}.{key}", connector=name, count=number, count_text=formats.number(locale, number)
+    )
+    return words, "bad" if failed else "ok"
 
 
 async def _refresh(state: rx.State, _payload: Mapping[str, Any]) -> None:

@@ -1,23 +1,31 @@
-"""Completeness as people may see it: the newest comparison of each stream with its vendor, inside a scope."""
+"""Completeness as people may see it: the newest comparison of each stream with its vendor, inside a scope.
+
+A stream's figure is 100 * |vendor and local| / |vendor| in percent, a connector's the mean of its streams weighted by
+the vendor's counts (`total_pct`).
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func
-from sqlalchemy.dialects.postgresql import distinct_on
-from sqlmodel import Session, col, select
+from sqlalchemy import ColumnElement, Row, Values, column, func, select, true, tuple_, values
+from sqlalchemy import String as Text
+from sqlmodel import Session, col
 
 from models.infra.scope import Scope
 from models.queries.connector_overview import covers_account_scope
 from models.queries.reconciliation import id_rows
+from models.queries.records import STREAM_TABLES
 from models.tables.platform import VendorConnection
 from models.tables.reliability import ReconciliationMetric
 
 Key = tuple[UUID, str]
+# Why a project's share of a stream is unknown although the stream as a whole is not.
+COUNTED_ONLY = "counted_only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,21 @@ class DifferentId:
     measured_at: dt.datetime
 
 
+def total_pct(streams: Sequence[StreamCompleteness]) -> float | None:
+    """The streams' completeness, 0..100, weighted by the vendor's counts; an empty stream weighs one record.
+
+    None without streams, and while any of them is unknown.
+    """
+    weighted = weights = 0.0
+    for each in streams:
+        if each.pct is None:
+            return None
+        weight = max(1, each.vendor_count or 0)
+        weighted += each.pct * weight
+        weights += weight
+    return weighted / weights if weights else None
+
+
 def list_completeness(session: Session, scope: Scope) -> list[StreamCompleteness]:
     """Return the newest comparison of every stream that was compared, by connector and stream.
 
@@ -64,27 +87,24 @@ def list_completeness(session: Session, scope: Scope) -> list[StreamCompleteness
     its projects from the newest comparison by ids: a mere count does not tell projects apart.
     """
     newest = _newest(session, scope)
-    known = _known_since(session, scope)
     if covers_account_scope(session, scope):
-        return [_whole(connector, row, known) for connector, row in newest]
-    parts: dict[Key, list[ReconciliationMetric]] = {}
-    for kind, row in id_rows(session, sorted({row.connection_id for _, row in newest}), scope=scope):
-        if kind == "ids":
-            parts.setdefault((row.connection_id, row.stream), []).append(row)
-    return [
-        _part(connector, row, known, parts.get((row.connection_id, row.stream), []))
-        for connector, row in newest
-    ]
+        return [_whole(row) for row in newest]
+    parts = _parts(session, scope, newest)
+    return [_part(row, parts.get((row.connection_id, row.stream))) for row in newest]
 
 
 def list_differences(session: Session, scope: Scope, connector: str, stream: str | None) -> list[DifferentId]:
     """Return the different ids of the scope's projects by stream, kind and id; of all streams without ``stream``."""
-    connections = session.exec(
-        select(VendorConnection.id).where(
-            VendorConnection.account_scope_id == scope.account_scope_id,
-            VendorConnection.connector == connector,
+    connections = (
+        session.execute(
+            select(col(VendorConnection.id)).where(
+                col(VendorConnection.account_scope_id) == scope.account_scope_id,
+                col(VendorConnection.connector) == connector,
+            )
         )
-    ).all()
+        .scalars()
+        .all()
+    )
     found: list[DifferentId] = []
     for kind, row in id_rows(session, connections, stream, scope):
         ids = (
@@ -101,48 +121,96 @@ def list_differences(session: Session, scope: Scope, connector: str, stream: str
     return sorted(found, key=lambda each: (each.stream, each.kind, each.vendor_id, each.connection_id))
 
 
-def _newest(session: Session, scope: Scope) -> list[tuple[str, ReconciliationMetric]]:
-    metric = ReconciliationMetric
+def _newest(session: Session, scope: Scope) -> list[Row[Any]]:
+    """One row a stream: the newest comparison, when there was a figure last, and when ids were compared last.
+
+    Each comes from the end of the index on (connection, stream, time), however many comparisons are kept.
+    """
+    metric, streams = ReconciliationMetric, _streams()
+
+    def last(*conditions: ColumnElement[bool]) -> Any:
+        return (
+            select(col(metric.measured_at))
+            .where(
+                col(metric.connection_id) == col(VendorConnection.id),
+                col(metric.stream) == streams.c.stream,
+                col(metric.project_id).is_(None),
+                *conditions,
+            )
+            .order_by(col(metric.measured_at).desc())
+            .limit(1)
+            .correlate(VendorConnection, streams)
+            .scalar_subquery()
+        )
+
+    newest = (
+        select(metric)
+        .where(
+            col(metric.connection_id) == col(VendorConnection.id),
+            col(metric.stream) == streams.c.stream,
+            col(metric.project_id).is_(None),
+        )
+        .order_by(col(metric.measured_at).desc(), col(metric.id).desc())
+        .limit(1)
+        .correlate(VendorConnection, streams)
+        .lateral("newest")
+    )
     rows = session.execute(
-        select(metric, col(VendorConnection.connector))
-        .join(VendorConnection, col(VendorConnection.id) == col(metric.connection_id))
-        .where(metric.account_scope_id == scope.account_scope_id, col(metric.project_id).is_(None))
-        .ext(distinct_on(col(metric.connection_id), col(metric.stream)))
-        .order_by(
+        select(
+            col(VendorConnection.connector),
+            newest,
+            last(col(metric.completeness_pct).is_not(None)).label("known_at"),
+            last(col(metric.method) == "ids", col(metric.missing).is_not(None)).label("ids_at"),
+        )
+        .select_from(VendorConnection)
+        .join(streams, streams.c.connector == col(VendorConnection.connector))
+        .join(newest, true())
+        .where(col(VendorConnection.account_scope_id) == scope.account_scope_id)
+    ).all()
+    return sorted(rows, key=lambda row: (row.connector, str(row.connection_id), row.stream))
+
+
+def _streams() -> Values:
+    return values(column("connector", Text), column("stream", Text), name="streams").data(list(STREAM_TABLES))
+
+
+def _parts(session: Session, scope: Scope, newest: Sequence[Row[Any]]) -> Mapping[Key, Row[Any]]:
+    """The sums of the scope's projects in the newest comparison by ids of each stream."""
+    metric = ReconciliationMetric
+    wanted = [(row.connection_id, row.stream, row.ids_at) for row in newest if row.ids_at is not None]
+    if not wanted:
+        return {}
+    rows = session.execute(
+        select(
             col(metric.connection_id),
             col(metric.stream),
-            col(metric.measured_at).desc(),
-            col(metric.id).desc(),
+            func.sum(col(metric.vendor_count)).label("vendor_count"),
+            func.sum(col(metric.local_count)).label("local_count"),
+            func.sum(col(metric.missing)).label("missing"),
+            func.sum(col(metric.extra)).label("extra"),
+            func.sum(col(metric.stale)).label("stale"),
+            func.bool_and(col(metric.stale).is_not(None)).label("looked"),
+            func.sum(col(metric.duplicates)).label("duplicates"),
+            func.sum(col(metric.ids_seen)).label("ids_seen"),
         )
-    )
-    return sorted(
-        ((connector, row) for row, connector in rows),
-        key=lambda each: (each[0], str(each[1].connection_id), each[1].stream),
-    )
-
-
-def _known_since(session: Session, scope: Scope) -> Mapping[Key, dt.datetime]:
-    metric = ReconciliationMetric
-    rows = session.execute(
-        select(metric.connection_id, metric.stream, func.max(col(metric.measured_at)))
         .where(
-            metric.account_scope_id == scope.account_scope_id,
-            col(metric.project_id).is_(None),
-            col(metric.completeness_pct).is_not(None),
+            tuple_(col(metric.connection_id), col(metric.stream), col(metric.measured_at)).in_(wanted),
+            col(metric.account_scope_id) == scope.account_scope_id,
+            col(metric.project_id).in_(scope.project_ids),
         )
         .group_by(col(metric.connection_id), col(metric.stream))
     )
-    return {(connection_id, stream): at for connection_id, stream, at in rows}
+    return {(row.connection_id, row.stream): row for row in rows}
 
 
-def _whole(connector: str, row: ReconciliationMetric, known: Mapping[Key, dt.datetime]) -> StreamCompleteness:
+def _whole(row: Row[Any]) -> StreamCompleteness:
     return StreamCompleteness(
         row.connection_id,
-        connector,
+        row.connector,
         row.stream,
         row.method,
         row.measured_at,
-        known.get((row.connection_id, row.stream)),
+        row.known_at,
         row.completeness_pct,
         row.vendor_count,
         row.local_count,
@@ -155,41 +223,27 @@ def _whole(connector: str, row: ReconciliationMetric, known: Mapping[Key, dt.dat
     )
 
 
-def _part(
-    connector: str,
-    newest: ReconciliationMetric,
-    known: Mapping[Key, dt.datetime],
-    parts: Sequence[ReconciliationMetric],
-) -> StreamCompleteness:
-    """Return the figures of some projects: their sums, or nothing but the state while the vendor is away."""
-    known_at = known.get((newest.connection_id, newest.stream))
-    connection, stream = newest.connection_id, newest.stream
-    if newest.method == "unknown":
-        return StreamCompleteness(
-            connection,
-            connector,
-            stream,
-            "unknown",
-            newest.measured_at,
-            known_at,
-            error_kind=newest.error_kind or "",
-        )
-    vendor = sum(row.vendor_count or 0 for row in parts)
-    missing = sum(row.missing or 0 for row in parts)
-    looked = bool(parts) and all(row.stale is not None for row in parts)
+def _part(newest: Row[Any], sums: Row[Any] | None) -> StreamCompleteness:
+    """Return the figures of some projects: their sums, or nothing but the state while they are not known."""
+    place = (newest.connection_id, newest.connector, newest.stream)
+    if newest.method == "unknown" or newest.ids_at is None:
+        why = newest.error_kind or "" if newest.method == "unknown" else COUNTED_ONLY
+        return StreamCompleteness(*place, "unknown", newest.measured_at, newest.ids_at, error_kind=why)
+    if sums is None:
+        # The comparison found no record that belongs or should belong to these projects: complete by definition.
+        return StreamCompleteness(*place, "ids", newest.ids_at, newest.ids_at, 100.0, 0, 0, 0, 0, None, 0, 0)
+    vendor, missing = int(sums.vendor_count or 0), int(sums.missing or 0)
     return StreamCompleteness(
-        connection,
-        connector,
-        stream,
+        *place,
         "ids",
-        parts[0].measured_at if parts else newest.measured_at,
-        known_at,
+        newest.ids_at,
+        newest.ids_at,
         pct=100.0 * (vendor - missing) / vendor if vendor else 100.0,
         vendor_count=vendor,
-        local_count=sum(row.local_count for row in parts),
+        local_count=int(sums.local_count or 0),
         missing=missing,
-        extra=sum(row.extra or 0 for row in parts),
-        stale=sum(row.stale or 0 for row in parts) if looked else None,
-        duplicates=sum(row.duplicates or 0 for row in parts),
-        ids_seen=sum(row.ids_seen or 0 for row in parts),
+        extra=int(sums.extra or 0),
+        stale=int(sums.stale or 0) if sums.looked else None,
+        duplicates=int(sums.duplicates or 0),
+        ids_seen=int(sums.ids_seen or 0),
     )

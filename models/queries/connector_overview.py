@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, or_
-from sqlalchemy.dialects.postgresql import distinct_on
 from sqlmodel import Session, col, select
 
 from models.infra.ids import AccountScopeId, ConnectionId
@@ -17,7 +16,7 @@ from models.infra.scope import Scope
 from models.queries.record_sets import live
 from models.queries.stream_sets import STREAMS
 from models.tables.platform import Project, VendorConnection
-from models.tables.reliability import ConnectorError, ConnectorSyncState, ReconciliationMetric
+from models.tables.reliability import ConnectorError, ConnectorSyncState
 
 UNRESOLVED = ("pending", "retrying", "dead_letter")
 
@@ -64,17 +63,6 @@ class ErrorFacts:
     attempt: int
     next_retry_at: dt.datetime | None
     created_at: dt.datetime
-
-
-@dataclass(frozen=True, slots=True)
-class CompletenessFacts:
-    """The latest comparison of one stream with its vendor; `pct` is None when the vendor was unreachable."""
-
-    connector: str
-    stream: str
-    pct: float | None
-    vendor_count: int | None
-    measured_at: dt.datetime
 
 
 def list_connections(session: Session, account_scope_id: AccountScopeId) -> list[ConnectionFacts]:
@@ -191,22 +179,6 @@ def list_errors(session: Session, scope: Scope, *, after: UUID | None, limit: in
             row.created_at,
         )
         for row in rows
-    ]
-
-
-def latest_completeness(session: Session, account_scope_id: AccountScopeId) -> list[CompletenessFacts]:
-    """The latest reconciliation of every stream; empty until one has run."""
-    metric = ReconciliationMetric
-    rows = session.execute(
-        select(metric, col(VendorConnection.connector))
-        .join(VendorConnection, col(VendorConnection.id) == col(metric.connection_id))
-        .where(metric.account_scope_id == account_scope_id, col(metric.project_id).is_(None))
-        .ext(distinct_on(col(metric.connection_id), col(metric.stream)))
-        .order_by(col(metric.connection_id), col(metric.stream), col(metric.measured_at).desc())
-    )
-    return [
-        CompletenessFacts(connector, row.stream, row.completeness_pct, row.vendor_count, row.measured_at)
-        for row, connector in rows
     ]
 
 

@@ -46,7 +46,7 @@ class Tower:
     database: str
 
     def rows(self, statement: str) -> list[tuple[object, ...]]:
-        """What a SELECT finds in the application's database."""
+        """What a statement returns in the application's database, behind the application's back."""
         with psycopg.connect(self.database.replace("+psycopg", "", 1)) as connection:
             return connection.execute(statement.encode()).fetchall()
 

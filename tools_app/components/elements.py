@@ -33,6 +33,15 @@ class RelativeTime(BaseHTML):
     datetime: rx.Var[str]
 
 
+class Anchor(BaseHTML):
+    """`<ct-anchor id>`: a part of a page that an address ending in `#id` leads to, also when it is drawn later than the
+    page is opened (`assets/tower.js`).
+    """
+
+    tag = "CtAnchor"
+    alias = "ct-anchor"
+
+
 def classes(*parts: Any) -> rx.Var[str]:
     """Class names joined, constant and live ones alike."""
     return rx.Var.create(" ".join(f"{part}" for part in parts))
@@ -67,6 +76,13 @@ def icon(name: str, size: int = 16, class_name: rx.Var[str] | str = "") -> rx.Co
 def page_link(*children: Any, to: rx.Var[str] | str, **props: Any) -> rx.Component:
     """A link inside the application: no page load."""
     return ReactRouterLink.create(*children, to=to, **props)
+
+
+def file_link(*children: Any, to: rx.Var[str] | str, **props: Any) -> rx.Component:
+    """A link to a file of ours that the browser keeps: asked for by itself, a page's link would be drawn as a page."""
+    return ReactRouterLink.create(
+        *children, to=to, reload_document=True, discover="none", download=True, **props
+    )
 
 
 def vendor_link(*children: Any, to: rx.Var[str] | str, **props: Any) -> rx.Component:

@@ -84,6 +84,29 @@ def spark_path(values: Sequence[float]) -> str:
     return "M" + "L".join(points)
 
 
+def trend_path(points: Sequence[tuple[float, float | None]], floor: float) -> str:
+    """A stepped line in a 100 by 24 box: each point (position, percentage) holds until the next position.
+
+    The upper edge is 100 %, the lower one `floor` or the lowest value. A gap is where the value is unknown; fewer than
+    two positions give no line.
+    """
+    if len({at for at, _ in points}) < 2:
+        return ""
+    first, last = points[0][0], points[-1][0]
+    low = min([floor, *(value for _, value in points if value is not None)])
+    parts: list[str] = []
+    before: float | None = None
+    for at, value in points:
+        x = round(100 * (at - first) / (last - first), 1)
+        if before is not None:
+            parts.append(f"H{x}")
+        if value is not None:
+            y = round(22 - 20 * (value - low) / (100 - low), 1) if low < 100 else 2.0
+            parts.append(f"M{x} {y}" if before is None else f"V{y}")
+        before = value
+    return "".join(parts)
+
+
 def label_every(count: int, most: int) -> int:
     """Every how many bands a label is shown so that at most `most` are."""
     return max(1, math.ceil(count / most))

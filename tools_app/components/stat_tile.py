@@ -7,16 +7,19 @@ from typing import Annotated, Any
 
 import reflex as rx
 
-from tools_app.components.elements import CARD, choose, classes, icon, page_link
+from tools_app.components.elements import CARD, choose, classes, icon, page_link, relative_time
 from tools_app.components.geometry import spark_path
 from tools_app.i18n import formats
 from tools_app.i18n.catalogue import text, text_or
+from tools_app.i18n.locale_state import t
 from tools_app.services.views import TileView
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A tile ready to be shown. `tone` (good, bad, flat) colours the change; `href` leads to the detail."""
+    """A tile ready to be shown. `tone` (good, bad, flat) colours the change; `href` leads to the detail. `known_iso` is
+    when a figure that is unknown now was known last.
+    """
 
     key: str
     title: str
@@ -27,6 +30,7 @@ class Tile:
     change: str = ""
     tone: str = "flat"
     spark: str = ""
+    known_iso: str = ""
 
 
 def present(view: TileView, locale: str, project: str) -> Tile:
@@ -37,20 +41,21 @@ def present(view: TileView, locale: str, project: str) -> Tile:
     href = (
         f"/records?{figure.records_query}"
         if figure.records_query
-        else f"{view.page or '/'}?project={project}"
+        else f"{view.page or '/'}?project={project}{'#' if view.anchor else ''}{view.anchor}"
     )
     return Tile(
         key=view.key,
         title=text_or(locale, f"tile.{view.key}.title", view.key),
         value=formats.quantity(locale, figure.value, figure.unit, figure.currency)
         if known
-        else text(locale, "unit.not_measured"),
+        else text(locale, "unit.unknown" if view.is_unknown else "unit.not_measured"),
         note=text_or(locale, f"tile.{view.key}.note", ""),
         href=href,
         known=known,
         change=change,
         tone=tone,
         spark=spark_path(view.trend),
+        known_iso=view.known_at.isoformat() if view.is_unknown and view.known_at else "",
     )
 
 
@@ -109,7 +114,11 @@ def stat_tile(tile: Annotated[Any, Tile]) -> rx.Component:
                     ),
                 ),
             ),
-            rx.el.span(tile.note),
+            rx.cond(
+                tile.known_iso != "",
+                rx.el.span(t("completeness.last_figure"), " ", relative_time(tile.known_iso)),
+                rx.el.span(tile.note),
+            ),
             class_name="flex flex-wrap gap-x-1.5 text-xs text-ink-3",
         ),
         to=tile.href,

@@ -27,14 +27,18 @@ class SourceLine:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The trust bar ready to be shown. `updated_iso` is empty before the first successful sync."""
+    """The trust bar ready to be shown. `updated_iso` is empty before the first successful sync, `known_iso` unless
+    completeness is unknown and was known before.
+    """
 
     updated_iso: str = ""
     sources: tuple[SourceLine, ...] = ()
     completeness: str = ""
+    known_iso: str = ""
     errors: str = ""
     has_errors: bool = False
     href: str = "/jobs"
+    completeness_href: str = "/jobs#completeness"
 
 
 def present(view: TrustView, locale: str, project: str) -> Trust:
@@ -52,7 +56,8 @@ def present(view: TrustView, locale: str, project: str) -> Trust:
         ),
         completeness=formats.percent(locale, view.completeness_pct)
         if measured
-        else text(locale, "unit.not_measured"),
+        else text(locale, "unit.unknown" if view.is_unknown else "unit.not_measured"),
+        known_iso=view.known_at.isoformat() if view.is_unknown and view.known_at else "",
         errors=text(
             locale,
             "trust.errors",
@@ -61,6 +66,7 @@ def present(view: TrustView, locale: str, project: str) -> Trust:
         ),
         has_errors=view.error_count > 0,
         href=f"/jobs?project={project}",
+        completeness_href=f"/jobs?project={project}#completeness",
     )
 
 
@@ -79,14 +85,19 @@ def trust_bar(trust: Annotated[Any, Trust]) -> rx.Component:
         rx.el.ul(
             rx.foreach(trust.sources, _source), class_name="flex flex-wrap items-center gap-x-4 gap-y-1"
         ),
-        rx.el.div(
+        page_link(
             icon("scale", 14, "text-ink-3"),
             rx.el.span(
                 t("trust.completeness"),
                 " ",
-                rx.el.span(trust.completeness, class_name="font-medium text-ink"),
+                rx.el.span(trust.completeness, class_name="font-medium text-ink", data_figure=True),
             ),
-            class_name="flex items-center gap-1.5",
+            rx.cond(
+                trust.known_iso != "",
+                rx.el.span("· ", t("completeness.last_figure"), " ", relative_time(trust.known_iso)),
+            ),
+            to=trust.completeness_href,
+            class_name="flex flex-wrap items-center gap-1.5 rounded hover:underline",
         ),
         page_link(
             rx.cond(trust.has_errors, icon("triangle-alert", 14, "text-warn"), icon("check", 14, "text-ok")),

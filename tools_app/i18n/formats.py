@@ -23,6 +23,11 @@ def number(locale: str, value: float | None) -> str:
     return format_decimal(value, format=pattern, locale=locale)
 
 
+def whole(locale: str, value: int) -> str:
+    """A count in full, never compact: for numbers that must add up."""
+    return format_decimal(value, format="#,##0", locale=locale)
+
+
 def percent(locale: str, value: float | None) -> str:
     """A share given as 0..100. 99.96 is never rounded up to 100: completeness must not look perfect."""
     if value is None:

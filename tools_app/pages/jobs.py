@@ -17,7 +17,9 @@ from tools_app.components.error_list import ErrorLine
 from tools_app.components.run_list import RunLine
 from tools_app.i18n.catalogue import text
 from tools_app.i18n.locale_state import t
+from tools_app.pages import completeness
 from tools_app.pages.access import open_access
+from tools_app.pages.completeness import CompletenessState
 from tools_app.pages.frame import frame, until_ready
 from tools_app.pages.shell_state import ShellState, report
 from tools_app.pages.sync_action import SyncState, sync_button
@@ -74,6 +76,7 @@ class JobsState(rx.State):
         self.queue_online = view.queue_online
         sync = await self.get_state(SyncState)
         sync.running = sorted(each.run_id for each in self.connectors if each.run_id)
+        await (await self.get_state(CompletenessState)).refresh()
         self.ready = True
 
     def show_progress(self, progress: RunProgress, locale: str) -> bool:
@@ -122,6 +125,7 @@ def _content() -> rx.Component:
                 class_name=CARD,
             ),
         ),
+        completeness.section(),
         coverage_card.coverage_card(JobsState.coverage, JobsState.queues, JobsState.queue_online),
         error_list.error_list(JobsState.errors, JobsState.retry),
         run_list.run_list(JobsState.runs),

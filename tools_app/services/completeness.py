@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
+from sqlmodel import Session
+
 from jobs import enqueue
 from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
@@ -19,10 +21,17 @@ from models.infra.ids import AccountScopeId, ConnectionId
 from models.infra.scope import Scope
 from models.queries import completeness as queries
 from models.queries import connector_overview as overview
+from models.queries import runs_overview
+from models.queries.completeness_trend import CompletenessPoint, list_trends
 from models.queries.records import STREAM_TABLES
 from tools_app.services import audit_trail
 from tools_app.services.connectors import RequestedRun
-from tools_app.services.views import SessionView
+from tools_app.services.run_views import progress_view
+from tools_app.services.views import RunProgress, SessionView
+
+TREND = dt.timedelta(days=30)
+# The jobs that compare and mend.
+WORK = ("reconcile", "repair")
 
 _COLUMNS = ("connector", "connection_id", "stream", "difference", "vendor_id", "project_id", "measured_at")
 # What a spreadsheet takes for the beginning of a formula.
@@ -35,7 +44,8 @@ class CompletenessRow:
 
     `empty` means that the vendor has nothing of the stream: complete by definition. `age_s` is the age of the last
     figure in seconds, also while the newest one is unknown; null when there never was one. `stale` is null unless
-    contents were compared; `method` `counts` compares numbers alone.
+    contents were compared; `method` `counts` compares numbers alone. `trend` are the comparisons of the last 30 days
+    whose figure differs from the one before, with the first and the newest, oldest first.
     """
 
     connection_id: str
@@ -54,16 +64,69 @@ class CompletenessRow:
     error_code: str
     measured_at: dt.datetime
     age_s: float | None
+    known_at: dt.datetime | None = None
+    trend: tuple[CompletenessPoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CompletenessBlock:
+    """A connector's total and the streams it is made of; without any it was never compared.
+
+    `completeness_pct` is what the trust bar says of the connector: its streams weighted by the vendor's counts, None
+    while one of them is unknown. `origins` are its connections' addresses by id. `job` runs or waits now, if any.
+    """
+
+    connector: str
+    completeness_pct: float | None
+    rows: tuple[CompletenessRow, ...]
+    origins: dict[str, str]
+    job: str = ""
+    running: RunProgress | None = None
 
 
 def list_completeness(scope: Scope) -> tuple[CompletenessRow, ...]:
     """The newest comparison of every stream that was compared, by connector and stream."""
     with reading() as session:
-        found = queries.list_completeness(session, scope)
-    return tuple(_row(each, utcnow()) for each in found)
+        return tuple(row for _, row in _rows(session, scope))
 
 
-def _row(facts: queries.StreamCompleteness, now: dt.datetime) -> CompletenessRow:
+def completeness_blocks(scope: Scope) -> tuple[CompletenessBlock, ...]:
+    """Completeness of every connector of the account scope, by name, counted inside the scope."""
+    with reading() as session:
+        connections = overview.list_connections(session, scope.account_scope_id)
+        found = _rows(session, scope)
+        work = [run for run in runs_overview.active_runs(session, scope) if run.job in WORK]
+    blocks: list[CompletenessBlock] = []
+    for connector in sorted({each.connector for each in connections}):
+        origins = {str(each.id): each.base_url for each in connections if each.connector == connector}
+        mine = [(facts, row) for facts, row in found if facts.connector == connector]
+        # What runs before what waits.
+        runs = sorted((run for run in work if run.subject in origins), key=lambda run: run.status == "queued")
+        blocks.append(
+            CompletenessBlock(
+                connector,
+                queries.total_pct([facts for facts, _ in mine]),
+                tuple(row for _, row in mine),
+                origins,
+                runs[0].job if runs else "",
+                progress_view(runs[0]) if runs else None,
+            )
+        )
+    return tuple(blocks)
+
+
+def _rows(session: Session, scope: Scope) -> list[tuple[queries.StreamCompleteness, CompletenessRow]]:
+    now = utcnow()
+    trends = list_trends(session, scope, now - TREND)
+    return [
+        (each, _row(each, now, trends.get((each.connection_id, each.stream), ())))
+        for each in queries.list_completeness(session, scope)
+    ]
+
+
+def _row(
+    facts: queries.StreamCompleteness, now: dt.datetime, trend: tuple[CompletenessPoint, ...]
+) -> CompletenessRow:
     state = "unknown" if facts.pct is None else "measured" if facts.vendor_count else "empty"
     return CompletenessRow(
         connection_id=str(facts.connection_id),
@@ -82,6 +145,8 @@ def _row(facts: queries.StreamCompleteness, now: dt.datetime) -> CompletenessRow
         error_code=facts.error_kind,
         measured_at=facts.measured_at,
         age_s=None if facts.known_at is None else max(0.0, (now - facts.known_at).total_seconds()),
+        known_at=facts.known_at,
+        trend=trend,
     )
 
 

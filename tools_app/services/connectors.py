@@ -15,8 +15,10 @@ from models.infra.database import reading, transaction
 from models.infra.errors import InvalidInput, NotFound
 from models.infra.ids import AccountScopeId
 from models.infra.scope import Scope
+from models.queries import completeness as completeness_queries
 from models.queries import connector_overview as overview
 from models.queries import runs_overview, sync_state
+from models.queries.completeness import StreamCompleteness
 from models.queries.job_runs import list_cadences
 from models.queries.moment import Moment
 from models.queries.projects import list_projects
@@ -136,25 +138,17 @@ def _state(facts: overview.ConnectionFacts, run: RunFacts | None, moment: Moment
 
 def trust_of(session: Session, scope: Scope, moment: Moment) -> TrustView:
     """How far the copy behind a page can be trusted: the oldest success, each source, what failed."""
-    measured: dict[str, list[overview.CompletenessFacts]] = {}
-    for each in overview.latest_completeness(session, scope.account_scope_id):
+    measured: dict[str, list[StreamCompleteness]] = {}
+    for each in completeness_queries.list_completeness(session, scope):
         measured.setdefault(each.connector, []).append(each)
     shown = cards(session, scope, moment)
-    sources = tuple(
-        SourceTrust(
-            connector=card.connector,
-            state=card.state,
-            last_success_at=card.last_success_at,
-            rows=sum(stream.rows for stream in card.streams),
-            completeness_pct=_completeness(measured.get(card.connector, [])),
-            measured_at=min((each.measured_at for each in measured.get(card.connector, [])), default=None),
-        )
-        for card in shown
-    )
+    sources = tuple(_source(card, measured.get(card.connector, [])) for card in shown)
     successes = [each.last_success_at for each in sources]
     known = [at for at in successes if at is not None]
     figures = [each.completeness_pct for each in sources]
     measured_figures = [pct for pct in figures if pct is not None]
+    unknown = [each for each in sources if each.is_unknown]
+    last_known = [each.known_at for each in unknown if each.known_at is not None]
     return TrustView(
         # A source that never succeeded makes the whole picture undated.
         updated_at=min(known) if known and len(known) == len(successes) else None,
@@ -162,16 +156,23 @@ def trust_of(session: Session, scope: Scope, moment: Moment) -> TrustView:
         error_count=sum(card.error_count for card in shown),
         # The weakest source decides, and an unmeasured one makes the total unknown.
         completeness_pct=min(measured_figures) if figures and len(measured_figures) == len(figures) else None,
+        is_unknown=bool(unknown),
+        known_at=min(last_known, default=None),
     )
 
 
-def _completeness(streams: Sequence[overview.CompletenessFacts]) -> float | None:
-    """The streams' completeness weighted by the vendor's counts; None while any of them is unknown."""
-    if not streams or any(each.pct is None for each in streams):
-        return None
-    weights = [max(1, each.vendor_count or 0) for each in streams]
-    weighted = sum((each.pct or 0) * weight for each, weight in zip(streams, weights, strict=True))
-    return weighted / sum(weights)
+def _source(card: ConnectorCard, streams: Sequence[StreamCompleteness]) -> SourceTrust:
+    unknown = [each for each in streams if each.pct is None]
+    return SourceTrust(
+        connector=card.connector,
+        state=card.state,
+        last_success_at=card.last_success_at,
+        rows=sum(stream.rows for stream in card.streams),
+        completeness_pct=completeness_queries.total_pct(streams),
+        measured_at=min((each.measured_at for each in streams), default=None),
+        is_unknown=bool(unknown),
+        known_at=min((each.known_at for each in unknown if each.known_at is not None), default=None),
+    )
 
 
 def sync_now(session: SessionView, connector: str | None = None) -> tuple[RequestedRun, ...]:

@@ -58,13 +58,21 @@ def _tiles(desk: Desk, trust: TrustView) -> tuple[TileView, ...]:
     weekly = figures(desk.session, desk.scope, desk.moment, "messages_weekly", ("bucket",))
     by_week = {each.bucket: each.value or 0 for each in weekly}
     trend = tuple(by_week.get(monday.isoformat(), 0.0) for monday in desk.moment.weeks(WEEKS))
-    completeness = Figure(trust.completeness_pct, "percent")
+    completeness = TileView(
+        "completeness",
+        Figure(trust.completeness_pct, "percent"),
+        better="up",
+        page="/jobs",
+        anchor="completeness",
+        is_unknown=trust.is_unknown,
+        known_at=trust.known_at,
+    )
     return (
         _tile(desk, "active_projects"),
         _tile(desk, "messages_7d", "neutral", _counted(desk, "messages_before_7d"), trend),
         _tile(desk, "waiting_conversations", "down"),
         _tile(desk, "overdue_or_blocked_issues", "down"),
-        TileView("completeness", completeness, better="up", page="/jobs"),
+        completeness,
     )
 
 

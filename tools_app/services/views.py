@@ -56,8 +56,9 @@ class Figure:
 @dataclass(frozen=True, slots=True)
 class TileView:
     """A highlight. `key` names its texts (`tile.<key>.title`, `.note`); `previous` is the same figure one period
-    earlier (None: not compared), `better` says which direction is good news. `page` is where the tile leads
-    when that is not its list of records.
+    earlier (None: not compared), `better` says which direction is good news. `page` is where the tile leads when that
+    is not its list of records, `anchor` the part of that page. `is_unknown`: the figure could be had before, `known_at`
+    last (None: never).
     """
 
     key: str
@@ -66,6 +67,9 @@ class TileView:
     better: Better = "neutral"
     trend: tuple[float, ...] = ()
     page: str = ""
+    anchor: str = ""
+    is_unknown: bool = False
+    known_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,9 @@ class ProjectRow:
 
 @dataclass(frozen=True, slots=True)
 class SourceTrust:
-    """How far one connector's copy can be trusted. `completeness_pct` is None until it has been measured."""
+    """How far one connector's copy can be trusted. `completeness_pct` is None until it has been measured, and while
+    `is_unknown`: then a stream could not be compared, and `known_at` is when it could last (None: never).
+    """
 
     connector: str
     state: ConnectorState
@@ -128,16 +134,24 @@ class SourceTrust:
     rows: int
     completeness_pct: float | None = None
     measured_at: datetime | None = None
+    is_unknown: bool = False
+    known_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TrustView:
-    """The trust bar: the oldest success among the sources, each source, what failed and is not resolved."""
+    """The trust bar: the oldest success among the sources, each source, what failed and is not resolved.
+
+    `completeness_pct` is that of the weakest source. It is None while a source `is_unknown` (`known_at` is then the
+    oldest last figure among those) or has not been measured yet.
+    """
 
     updated_at: datetime | None
     sources: tuple[SourceTrust, ...]
     error_count: int
     completeness_pct: float | None = None
+    is_unknown: bool = False
+    known_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from models.infra.database import reading, transaction
 from models.tables.platform import AuditEvent, JobRun
 from models.tables.reliability import ReconciliationMetric
 from tests.tools_app.world import World, compare
-from tools_app.services.completeness import plain_cell
+from tools_app.services.completeness import completeness_blocks, plain_cell
 
 DIFF = "/api/connectors/linear/diff.csv"
 
@@ -101,6 +101,133 @@ def test_a_vendor_without_records_is_empty_and_complete(
     add(worlds["one"], "cycles", 0, vendor_count=0, missing=0, completeness_pct=100.0)
     found = figures(client, project)["cycles"]
     assert (found["state"], found["completeness_pct"]) == ("empty", 100.0)
+
+
+def test_a_share_that_was_only_counted_is_unknown_and_no_hundred_percent(
+    client: httpx.Client, worlds: dict[str, World]
+) -> None:
+    add(worlds["one"], "issues", 0, method="counts", vendor_count=9, missing=0, completeness_pct=100.0)
+    assert figures(client)["issues"]["completeness_pct"] == 100.0
+    share = figures(client, "alpha")["issues"]
+    assert (share["state"], share["error_code"], share["age_s"]) == ("unknown", "counted_only", None)
+
+
+def test_the_trend_is_made_of_the_comparisons_whose_figure_changed(
+    client: httpx.Client, worlds: dict[str, World]
+) -> None:
+    day = 24 * 60
+    for days, pct in ((31, 10.0), (20, 90.0), (19, 90.0), (18, 80.0), (17, None), (16, 80.0), (2, 80.0)):
+        method = "unknown" if pct is None else "ids"
+        add(
+            worlds["one"],
+            "issues",
+            days * day,
+            method=method,
+            vendor_count=10,
+            missing=1,
+            completeness_pct=pct,
+        )
+    trend = figures(client)["issues"]["trend"]
+    assert [each["pct"] for each in trend] == [90.0, 80.0, None, 80.0, 80.0]
+    with reading() as session:
+        rows = {row.measured_at: row.completeness_pct for row in session.exec(select(ReconciliationMetric))}
+    for each in trend:
+        assert rows[dt.datetime.fromisoformat(each["measured_at"])] == each["pct"]
+
+
+def test_the_trend_of_one_project_is_that_of_its_own_rows(
+    client: httpx.Client, worlds: dict[str, World]
+) -> None:
+    for minutes, missing in ((90, 5), (60, 0)):
+        at = utcnow() - dt.timedelta(minutes=minutes)
+        for place, count in (("alpha", 10), ("beta", 90)):
+            project = worlds["one"].places[place].project
+            lost = missing if place == "alpha" else 9
+            add(
+                worlds["one"],
+                "issues",
+                0,
+                project_id=project,
+                vendor_count=count,
+                missing=lost,
+                measured_at=at,
+            )
+        add(
+            worlds["one"],
+            "issues",
+            0,
+            vendor_count=100,
+            missing=missing + 9,
+            completeness_pct=91.0,
+            measured_at=at,
+        )
+    assert [each["pct"] for each in figures(client, "alpha")["issues"]["trend"]] == [50.0, 100.0]
+    assert [each["pct"] for each in figures(client, "beta")["issues"]["trend"]] == [90.0, 90.0]
+
+
+@pytest.mark.parametrize("project", ["all", "alpha"])
+def test_a_connectors_total_is_that_of_the_trust_bar_and_follows_from_its_rows(
+    client: httpx.Client, compared: dict[str, World], project: str
+) -> None:
+    add(compared["one"], "cycles", 0, vendor_count=0, missing=0, completeness_pct=100.0)
+    add(compared["one"], "comments", 0, vendor_count=40, missing=30, completeness_pct=25.0)
+    rows = figures(client, project).values()
+    weights = [max(1, each["vendor_count"]) for each in rows]
+    shares = [
+        100 * (each["vendor_count"] - each["missing"]) / each["vendor_count"] if each["vendor_count"] else 100
+        for each in rows
+    ]
+    expected = sum(share * weight for share, weight in zip(shares, weights, strict=True)) / sum(weights)
+    trust = client.get("/api/control-tower", params={"project_id": project}).json()["control_tower"]["trust"]
+    (linear,) = [each for each in trust["sources"] if each["connector"] == "linear"]
+    assert linear["completeness_pct"] == pytest.approx(expected)
+    scope = compared["one"].of(*([] if project == "all" else [project]))
+    (block,) = [each for each in completeness_blocks(scope) if each.connector == "linear"]
+    assert block.completeness_pct == pytest.approx(expected)
+
+
+def test_a_vendor_out_of_reach_makes_the_trust_bar_say_unknown_and_since_when(
+    client: httpx.Client, compared: dict[str, World]
+) -> None:
+    def trust() -> dict[str, Any]:
+        return client.get("/api/control-tower?project_id=all").json()["control_tower"]["trust"]
+
+    for connector in ("chatwoot", "attio"):
+        with transaction() as session:
+            session.add(
+                ReconciliationMetric(
+                    account_scope_id=compared["one"].scope,
+                    connection_id=compared["one"].places["alpha"].connections[connector],
+                    stream="contacts" if connector == "chatwoot" else "people",
+                    method="ids", vendor_count=1, missing=0, local_count=1, completeness_pct=100.0,
+                    measured_at=utcnow(),
+                )
+            )  # fmt: skip
+    assert (trust()["completeness_pct"], trust()["is_unknown"]) == (75.0, False)
+    (known,) = [each for each in figures(client).values() if each["connector"] == "linear"]
+    add(compared["one"], "issues", -1, method="unknown", error_kind="vendor_down")
+    found = trust()
+    assert (found["completeness_pct"], found["is_unknown"]) == (None, True)
+    assert found["known_at"] == known["measured_at"]
+
+
+def test_a_block_says_what_compares_or_mends_now(worlds: dict[str, World]) -> None:
+    world = worlds["one"]
+    connection = world.places["alpha"].connections["linear"]
+    with transaction() as session:
+        for job, status in (("repair", "queued"), ("reconcile", "running")):
+            session.add(
+                JobRun(
+                    job=job,
+                    subject=str(connection),
+                    account_scope_id=world.scope,
+                    connector="linear",
+                    status=status,
+                )
+            )
+    found = {each.connector: each.job for each in completeness_blocks(world.of())}
+    assert found == {"attio": "", "chatwoot": "", "linear": "reconcile"}
+    assert completeness_blocks(worlds["two"].of())[2].job == ""
 
 
 def test_the_ids_of_a_stream_are_listed_as_csv(client: httpx.Client, compared: dict[str, World]) -> None:

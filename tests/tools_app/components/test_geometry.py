@@ -40,6 +40,22 @@ def test_no_bar_is_drawn_for_zero_or_unknown():
     assert geometry.bars_path([0, None], 10) == ""
 
 
+def test_a_trend_is_stepped_and_placed_by_time():
+    assert geometry.trend_path([(0, 100.0), (50, 90.0), (200, 100.0)], 90) == "M0.0 2.0H25.0V22.0H100.0V2.0"
+    assert geometry.trend_path([(0, 100.0), (1, 100.0)], 90) == "M0.0 2.0H100.0V2.0"
+    assert geometry.trend_path([(0, 50.0), (1, 100.0)], 90) == "M0.0 22.0H100.0V2.0"
+
+
+def test_a_trend_breaks_where_the_figure_is_unknown():
+    points = [(0, 100.0), (1, None), (2, 100.0), (4, 100.0)]
+    assert geometry.trend_path(points, 90) == "M0.0 2.0H25.0M50.0 2.0H100.0V2.0"
+
+
+def test_one_figure_is_no_trend():
+    assert geometry.trend_path([(3, 100.0)], 90) == ""
+    assert geometry.trend_path([], 90) == ""
+
+
 def test_a_flat_trend_draws_no_line():
     assert geometry.spark_path([3, 3, 3]) == ""
     assert geometry.spark_path([3]) == ""

@@ -2,17 +2,25 @@
 """A tab's token replayed with another session, or none, brings nothing of what the pages held."""
 
 import asyncio
+import contextlib
 import hashlib
+import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import reflex as rx
 from reflex.event import Event
 from reflex.utils.format import json_dumps
+from sqlmodel import select
 
+from models.infra.database import reading
 from models.infra.settings import Settings, override_settings
+from models.tables.platform import AuditEvent, JobRun
 from tests.tools_app.conftest import PASSWORD, USER
+from tools_app.components.completeness_lines import Completeness
 from tools_app.components.record_list import RecordLine
+from tools_app.pages.completeness import CompletenessState
 from tools_app.pages.records import RecordsState
 from tools_app.pages.session_guard import CONNECTS, SessionGuard
 from tools_app.pages.shell_state import ShellState
@@ -24,6 +32,25 @@ pytestmark = pytest.mark.usefixtures("worlds")
 SECRET = "Harbor & Pine owes us 12 000"
 HYDRATE, HYDRATE_AND_LOAD = sorted(CONNECTS, key=len)
 OTHER = "any.other_event"
+
+
+def handlers() -> Iterator[tuple[str, Any, Any]]:
+    """Every event handler of the pages: its name, its State, itself."""
+    for state in rx.State.get_substates():
+        if state.__module__.startswith("tools_app.pages."):
+            for name, handler in state.event_handlers.items():
+                if handler.fn.__module__.startswith("tools_app.pages."):
+                    yield f"{state.__name__}.{name}", state, handler
+
+
+async def call(handler: Any, state: Any) -> None:
+    """Run a handler to its end as a browser can: with what it likes for arguments."""
+    made = handler.fn(state, *("" for name in inspect.signature(handler.fn).parameters if name != "self"))
+    if inspect.isasyncgen(made):
+        async for _ in made:
+            pass
+    elif inspect.isawaitable(made):
+        await made
 
 
 def log_in() -> str:
@@ -58,6 +85,8 @@ def fill(root: rx.State) -> None:
                     setattr(state, name, SECRET)
     records: Any = root.substates[RecordsState.get_name()]
     records.lines = [RecordLine("1", "", SECRET, "", "", "", "", "", "")]
+    completeness: Any = root.substates[CompletenessState.get_name()]
+    completeness.blocks = [Completeness("linear", SECRET, "", "", differs=False)]
 
 
 @pytest.fixture
@@ -114,3 +143,20 @@ def test_the_shell_forgets_too(root: rx.State):
     visit(root, None, HYDRATE_AND_LOAD)
     shell: Any = root.substates[ShellState.get_name()]
     assert (shell.user, shell.projects, shell.toasts) == ("", [], [])
+
+
+@pytest.mark.parametrize(
+    ("state", "handler"), [pytest.param(state, handler, id=name) for name, state, handler in handlers()]
+)
+def test_without_a_session_no_handler_brings_or_does_anything(state: Any, handler: Any):
+    root: Any = rx.State(_reflex_internal_init=True)  # pyright: ignore[reportCallIssue]
+    root._update_router_vars({"headers": {"cookie": ""}, "pathname": "/jobs", "asPath": "/jobs"}, {})
+    # A handler may refuse what it is given in any way.
+    with contextlib.suppress(Exception):
+        asyncio.run(call(handler, root.substates[state.get_name()]))
+    sent = shown(root)
+    assert "of one" not in sent, "a project of the database"
+    assert "mark" not in sent, "a text of the database"
+    with reading() as db:
+        assert db.exec(select(JobRun).where(JobRun.status == "queued")).all() == []
+        assert db.exec(select(AuditEvent)).all() == []
