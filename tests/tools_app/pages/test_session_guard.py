@@ -36,7 +36,7 @@ OTHER = "any.other_event"
 
 def handlers() -> Iterator[tuple[str, Any, Any]]:
     """Every event handler of the pages: its name, its State, itself."""
-    for state in rx.State.get_substates():
+    for state in sorted(rx.State.get_substates(), key=lambda each: each.__name__):
         if state.__module__.startswith("tools_app.pages."):
             for name, handler in state.event_handlers.items():
                 if handler.fn.__module__.startswith("tools_app.pages."):
