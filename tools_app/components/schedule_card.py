@@ -94,7 +94,7 @@ def _line(line: Annotated[Any, ScheduleLine]) -> rx.Component:
         rx.el.div(
             rx.el.p(line.name, class_name="font-medium text-ink"),
             rx.el.p(line.every, class_name="text-xs text-ink-2"),
-            class_name="min-w-0 flex-1 sm:basis-52",
+            class_name="min-w-0 flex-1 max-sm:basis-full sm:basis-52",
         ),
         _time(t("jobs.next_run"), line.next_iso),
         _time(t("schedule.last"), line.last_iso),

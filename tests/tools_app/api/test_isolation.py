@@ -105,6 +105,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ("post", "/api/connectors/{name}/reconcile"): post("/api/connectors/linear/reconcile"),
     ("post", "/api/connectors/{name}/repair"): post("/api/connectors/linear/repair"),
     ("get", "/api/jobs/status"): get("/api/jobs/status"),
+    ("get", "/api/system"): get("/api/system"),
     # Streams and logout have tests of their own (test_events, test_auth).
     ("get", "/api/events/stream"): lambda _client, _project: [],
     ("post", "/api/auth/logout"): lambda _client, _project: [],
