@@ -234,7 +234,7 @@
   }
 
   // ---- keys ----
-  var GO = { d: "dashboard", s: "search", j: "jobs" };
+  var GO = { d: "dashboard", s: "search", j: "jobs", y: "system" };
   var pendingGo = 0;
   function typing(element) {
     return element && (element.isContentEditable || /^(input|textarea|select)$/i.test(element.tagName));

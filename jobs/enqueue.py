@@ -180,12 +180,17 @@ def jobs_status(scope: Scope, limit: int = 50) -> JobsStatus:
         )
         outbox = job_runs.count_outbox(session)
     try:
-        workers = tuple(_worker_state(worker) for worker in Worker.all(connection=queue_redis()))
-        states = tuple(_queue_state(spec, workers) for spec in queues.QUEUES)
+        states, workers = look_at_queues()
     except (RedisError, Unavailable) as error:
         log.warning("queue away", error=str(error))
         return JobsStatus(False, (), (), schedule, recent, outbox)
     return JobsStatus(True, states, workers, schedule, recent, outbox)
+
+
+def look_at_queues() -> tuple[tuple[QueueState, ...], tuple[WorkerState, ...]]:
+    """Every queue and every live worker. Raises RedisError and Unavailable without Redis."""
+    workers = tuple(_worker_state(worker) for worker in Worker.all(connection=queue_redis()))
+    return tuple(_queue_state(spec, workers) for spec in queues.QUEUES), workers
 
 
 def open_circuits(connections: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:

@@ -29,6 +29,7 @@ from tools_app.pages.dashboard import DashboardState
 from tools_app.pages.jobs import JobsState
 from tools_app.pages.shell_state import ShellState
 from tools_app.pages.sync_action import SyncState
+from tools_app.pages.system import SystemState
 from tools_app.services import search
 from tools_app.services.views import RunProgress
 
@@ -37,7 +38,11 @@ log = get_logger(__name__)
 _FALLBACK_S = 15.0
 _CHECK_S = 5.0
 # Pages whose data a completed job changes, by path.
-_REFRESHED: Mapping[str, type[DashboardState | JobsState]] = {"/": DashboardState, "/jobs": JobsState}
+_REFRESHED: Mapping[str, type[DashboardState | JobsState | SystemState]] = {
+    "/": DashboardState,
+    "/jobs": JobsState,
+    "/system": SystemState,
+}
 
 Apply = Callable[[rx.State, Mapping[str, Any]], Awaitable[None]]
 

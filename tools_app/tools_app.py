@@ -8,7 +8,7 @@ from tools_app.api.app import create_api
 from tools_app.i18n.catalogue import DEFAULT_LOCALE
 from tools_app.i18n.locale_state import page_title
 from tools_app.live import lifespan, warm_up
-from tools_app.pages import dashboard, jobs, login, records, search, search_page
+from tools_app.pages import dashboard, jobs, login, records, search, search_page, system
 from tools_app.pages.faults import on_fault
 from tools_app.pages.session_guard import SessionGuard
 from tools_app.pages.shell_state import ShellState
@@ -40,6 +40,8 @@ _add(login.page, login.ROUTE, "login")
 _add(dashboard.page, dashboard.ROUTE, "dashboard", ShellState.enter, dashboard.DashboardState.load)
 _add(search_page.page, search.ROUTE, "search", ShellState.enter, search.SearchState.load)
 _add(jobs.page, jobs.ROUTE, "jobs", ShellState.enter, jobs.JobsState.load)
+# The look at the parts first: it says what is away while the shell still waits for it.
+_add(system.page, system.ROUTE, "system", system.SystemState.load, ShellState.enter)
 _add(records.page, records.ROUTE, "records", ShellState.enter, records.RecordsState.load)
 
 app.register_lifespan_task(lifespan(app))

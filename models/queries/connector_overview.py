@@ -182,6 +182,15 @@ def list_errors(session: Session, scope: Scope, *, after: UUID | None, limit: in
     ]
 
 
+def read_payload(session: Session, scope: Scope, error_id: UUID) -> Mapping[str, Any] | None:
+    """What the vendor sent of an unresolved error inside the scope, as it came; None when there is no such error."""
+    return session.exec(
+        select(ConnectorError.payload).where(
+            _visible_errors(session, scope), col(ConnectorError.id) == error_id
+        )
+    ).first()
+
+
 def newest_activity(session: Session, scope: Scope) -> Mapping[UUID, Any]:
     """When something last happened in each project: its newest message, issue or deal change."""
     newest: dict[UUID, Any] = {}

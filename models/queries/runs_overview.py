@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, and_, column, or_, true, values
+from sqlalchemy import String as Text
+from sqlalchemy import select as select_rows
 from sqlmodel import Session, col, select
 
 from models.infra.ids import JobRunId
@@ -35,6 +37,15 @@ class RunFacts:
     error_code: str
 
 
+@dataclass(frozen=True, slots=True)
+class EndedRun:
+    """How a run ended, when it began and how long it took, in seconds."""
+
+    status: str
+    started_at: dt.datetime
+    duration_s: float
+
+
 def _visible(scope: Scope) -> ColumnElement[bool]:
     """Runs of the account scope, except those about one project outside the scope."""
     return and_(
@@ -55,6 +66,42 @@ def active_runs(session: Session, scope: Scope) -> list[RunFacts]:
     """Runs inside the scope that wait or work now, newest first, at most 100."""
     statement = select(JobRun).where(_visible(scope), col(JobRun.status).in_(("queued", "running")))
     return [_facts(row) for row in session.exec(statement.order_by(col(JobRun.id).desc()).limit(100))]
+
+
+def last_ends(
+    session: Session, scope: Scope, jobs: Sequence[str], *, each: int
+) -> Mapping[str, tuple[EndedRun, ...]]:
+    """The newest runs inside the scope that ran and ended, by job, `each` of one at most, oldest first."""
+    names = values(column("job", Text), name="names").data([(job,) for job in jobs])
+    newest = (
+        select_rows(
+            col(JobRun.status),
+            col(JobRun.started_at),
+            col(JobRun.finished_at),
+            col(JobRun.queued_at),
+        )
+        .where(
+            _visible(scope),
+            col(JobRun.job) == names.c.job,
+            col(JobRun.started_at).is_not(None),
+            col(JobRun.finished_at).is_not(None),
+        )
+        .order_by(col(JobRun.queued_at).desc())
+        .limit(each)
+        .correlate(names)
+        .lateral("newest")
+    )
+    rows = session.execute(
+        select_rows(names.c.job, newest)
+        .select_from(names)
+        .join(newest, true())
+        .order_by(names.c.job, newest.c.queued_at)
+    )
+    found: dict[str, list[EndedRun]] = {}
+    for row in rows:
+        duration = (row.finished_at - row.started_at).total_seconds()
+        found.setdefault(row.job, []).append(EndedRun(row.status, row.started_at, max(0.0, duration)))
+    return {job: tuple(ends) for job, ends in found.items()}
 
 
 def _facts(row: JobRun) -> RunFacts:

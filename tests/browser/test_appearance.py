@@ -15,6 +15,7 @@ PAGES = {
     "dashboard": ("/?project=all", "[data-tile]"),
     "search": ("/search?project=all", "[data-suggested]"),
     "jobs": ("/jobs?project=all", "[data-connector]"),
+    "system": ("/system?project=all", "[data-part]"),
     "records": ("/records?set=open_issues&project=all", "[data-record]"),
 }
 SCREENS = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}

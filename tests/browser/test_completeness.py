@@ -83,7 +83,7 @@ def test_the_trust_bars_figure_follows_from_the_rows_it_leads_to(jobs: Page, tow
     expect(jobs.get_by_role("heading", name="Completeness", exact=True)).to_be_in_viewport()
     totals = {connector: recomputed(jobs, connector) for connector in CONNECTORS}
     for connector, total in totals.items():
-        expect(block_of(jobs, connector).locator("[data-total]")).to_have_text(shown(total))
+        expect(block_of(jobs, connector).locator("[data-complete]")).to_have_text(shown(total))
     assert trusted == shown(min(totals.values()))
 
 
@@ -110,7 +110,9 @@ def test_what_is_lost_behind_its_back_is_seen_listed_and_healed(
     cells = numbers(jobs, "linear")["Comments"]
     assert cells[3] == "3"
     assert cells[0] == shown(100 * (int(cells[1].replace(",", "")) - 3) / int(cells[1].replace(",", "")))
-    expect(block_of(jobs, "linear").locator("[data-total]")).to_have_text(shown(recomputed(jobs, "linear")))
+    expect(block_of(jobs, "linear").locator("[data-complete]")).to_have_text(
+        shown(recomputed(jobs, "linear"))
+    )
     comments = block_of(jobs, "linear").locator("tbody tr").filter(has_text="Comments")
     with jobs.expect_download() as download:
         comments.locator("[data-csv]").click()
@@ -135,7 +137,7 @@ def test_with_the_vendor_out_of_reach_the_figure_is_unknown_and_says_since_when(
     try:
         compare(jobs, tower, "attio")
         attio = block_of(jobs, "attio")
-        expect(attio.locator("[data-total]")).to_have_text("unknown")
+        expect(attio.locator("[data-complete]")).to_have_text("unknown")
         people = attio.locator("tbody tr").filter(has_text="People")
         expect(people).to_contain_text("last figure")
         expect(people.locator("ct-time").first).to_contain_text("ago")
@@ -150,9 +152,9 @@ def test_with_the_vendor_out_of_reach_the_figure_is_unknown_and_says_since_when(
     deadline = time.monotonic() + _LIMIT_S
     jobs.goto(f"{tower.url}/jobs?project=all")
     jobs.wait_for_selector("[data-completeness]")
-    while block_of(jobs, "attio").locator("[data-total]").inner_text() == "unknown":
+    while block_of(jobs, "attio").locator("[data-complete]").inner_text() == "unknown":
         assert time.monotonic() < deadline, "the figure does not come back"
         block_of(jobs, "attio").get_by_role("button", name="Compare now").click()
         at_rest(tower)
         jobs.wait_for_timeout(3_000)
-    expect(block_of(jobs, "attio").locator("[data-total]")).to_have_text(shown(recomputed(jobs, "attio")))
+    expect(block_of(jobs, "attio").locator("[data-complete]")).to_have_text(shown(recomputed(jobs, "attio")))

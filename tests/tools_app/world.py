@@ -205,6 +205,7 @@ def fill(place: Place, now: dt.datetime) -> None:
             unit=f"unit {place.marker}",
             error_kind="bad_record",
             message=f"message {place.marker}",
+            payload={"marker": place.marker, "access_token": "hidden"},
         ),
     )
     _add(

@@ -11,7 +11,18 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 
 from models.infra.settings import get_settings
-from tools_app.api import auth, completeness, connectors, events, health, jobs, lightrag, projects, records
+from tools_app.api import (
+    auth,
+    completeness,
+    connectors,
+    events,
+    health,
+    jobs,
+    lightrag,
+    projects,
+    records,
+    system,
+)
 from tools_app.api.docs import install_docs
 from tools_app.api.errors import ErrorAnswer, install_error_handlers
 from tools_app.api.request_context import RequestContext
@@ -75,7 +86,7 @@ def _inner_api() -> ApiApp:
         title="Control Tower", version=VERSION, docs_url=None, redoc_url=None, openapi_url="/openapi.json"
     )
     api.path_prefix = "/api"
-    for module in (auth, projects, records, lightrag, connectors, completeness, jobs, events):
+    for module in (auth, projects, records, lightrag, connectors, completeness, jobs, system, events):
         api.include_router(module.router, responses=_ERRORS)
     install_docs(api)
     install_error_handlers(api)

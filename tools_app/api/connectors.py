@@ -8,9 +8,10 @@ from fastapi import APIRouter, Path, Query
 from models.infra.database import in_db
 from models.queries.connector_overview import ErrorFacts
 from tools_app.api.deps import Changer, Limit, ReadScope
-from tools_app.api.schemas import Input, ItemList, NoInput
+from tools_app.api.schemas import Answer, Input, ItemList, NoInput
 from tools_app.services import connectors
 from tools_app.services.connectors import RequestedRun
+from tools_app.services.error_payload import ErrorPayload, error_payload
 from tools_app.services.views import ConnectorCard
 
 router = APIRouter(prefix="/connectors", tags=["connectors"])
@@ -23,6 +24,12 @@ class SyncInput(Input):
     """What to sync: the connections of one connector, or all when it is left out."""
 
     connector: ConnectorName | None = None
+
+
+class PayloadAnswer(Answer):
+    """The payload of one failed unit; its text is empty where the vendor sent nothing, as when a stream failed."""
+
+    payload: ErrorPayload
 
 
 @router.get("/state", summary="State of every connection")
@@ -53,6 +60,12 @@ async def errors(
     """Failed units of work that wait for a retry or were given up, newest first."""
     page = await in_db(connectors.list_errors, scope, cursor=cursor, limit=limit)
     return ItemList[ErrorFacts](items=page.items, next_cursor=page.next_cursor)
+
+
+@router.get("/errors/{error_id}/payload", summary="What the vendor sent of a failed unit")
+async def payload(scope: ReadScope, error_id: UUID) -> PayloadAnswer:
+    """Indented JSON of at most 8,000 characters, secrets masked; 404 when the scope has no such unresolved error."""
+    return PayloadAnswer(payload=await in_db(error_payload, scope, str(error_id)))
 
 
 @router.post("/errors/{error_id}/retry", status_code=202, summary="Try a failed unit again now")

@@ -6,7 +6,7 @@ from models.infra.database import in_db
 from tools_app.api.deps import ReadScope
 from tools_app.api.schemas import Answer
 from tools_app.services import jobs
-from tools_app.services.views import JobsView
+from tools_app.services.jobs import JobsView
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 

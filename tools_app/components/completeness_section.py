@@ -53,7 +53,7 @@ def _block(block: Annotated[Any, Completeness], compare: Any, repair: Any) -> rx
             rx.el.span(
                 block.total,
                 class_name=classes("tabular text-base font-semibold", _ink(block.tone)),
-                data_total=True,
+                data_complete=True,
             ),
             rx.cond(
                 block.run_id != "",

@@ -41,6 +41,8 @@ class Connector:
     error: str
     error_iso: str
     error_count: str
+    circuit: str
+    is_cut: bool
     run_id: str = ""
     progress: str = ""
 
@@ -81,6 +83,8 @@ def present(card: ConnectorCard, locale: str) -> Connector:
             count=card.error_count,
             count_text=formats.number(locale, card.error_count),
         ),
+        circuit=text(locale, "jobs.circuit_open" if card.circuit_open else "jobs.circuit_closed"),
+        is_cut=card.circuit_open,
         run_id=card.running.run_id if card.running else "",
         progress=progress_words(card.running, locale) if card.running else "",
     )
@@ -119,7 +123,16 @@ def connector_card(card: Annotated[Any, Connector], action: rx.Component) -> rx.
         rx.el.ul(rx.foreach(card.streams, _stream), class_name="divide-y divide-line border-y border-line"),
         rx.cond(card.error != "", _error(card)),
         rx.el.footer(
-            rx.el.span(card.error_count, class_name="text-xs text-ink-2"),
+            rx.el.div(
+                rx.el.p(card.error_count, class_name="text-ink-2"),
+                rx.el.p(
+                    card.circuit,
+                    class_name=rx.cond(card.is_cut, "font-medium text-bad", "text-ink-3"),
+                    title=t("jobs.circuit_about"),
+                    data_circuit=True,
+                ),
+                class_name="text-xs",
+            ),
             action,
             class_name="mt-auto flex items-center justify-between gap-3 pt-1",
         ),

@@ -1,4 +1,4 @@
-"""Failed units of work: what could not be read, how often it was tried, when it is tried next, and trying it now."""
+"""Failed units of work: what could not be read, how often it was tried, when it is tried next, what the vendor sent."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import reflex as rx
 
-from tools_app.components.elements import CARD, SECONDARY, relative_time
+from tools_app.components.elements import CARD, QUIET, SECONDARY, classes, icon, relative_time
 from tools_app.components.status_chip import Chip, status_chip
 from tools_app.components.status_chip import present as present_chip
 from tools_app.i18n import formats
 from tools_app.i18n.catalogue import text, text_or
 from tools_app.i18n.locale_state import t
+from tools_app.services.error_payload import ErrorPayload
 from tools_app.services.views import ErrorRow
 
 
@@ -27,6 +28,17 @@ class ErrorLine:
     chip: Chip
     attempts: str
     next_iso: str
+    since_iso: str
+    is_dead: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPayload:
+    """The payload that is shown: of which unit, its text, and what is said below it. Nothing is shown without an id."""
+
+    error_id: str = ""
+    text: str = ""
+    note: str = ""
 
 
 def present(row: ErrorRow, locale: str) -> ErrorLine:
@@ -47,23 +59,47 @@ def present(row: ErrorRow, locale: str) -> ErrorLine:
             locale, "errors.attempts", count=row.attempt, count_text=formats.number(locale, row.attempt)
         ),
         next_iso=row.next_retry_at.isoformat() if row.next_retry_at else "",
+        since_iso=row.failed_at.isoformat() if row.failed_at else "",
+        is_dead=row.status == "dead_letter",
     )
 
 
-def error_list(lines: Annotated[Any, list[ErrorLine]], retry: Any) -> rx.Component:
-    """Draw the failed units; `retry` is the event that takes the id of one. Nothing where nothing failed."""
+def present_payload(error_id: str, payload: ErrorPayload, locale: str) -> OpenPayload:
+    """A payload in the reader's language; the vendor's own words stay as they are."""
+    note = ""
+    if not payload.text:
+        note = text(locale, "errors.no_payload")
+    elif payload.cut:
+        note = text(locale, "errors.cut", count=payload.cut, count_text=formats.number(locale, payload.cut))
+    return OpenPayload(error_id, payload.text, note)
+
+
+def error_list(
+    lines: Annotated[Any, list[ErrorLine]], more: rx.Var[str], payload: Any, retry: Any, show: Any
+) -> rx.Component:
+    """Draw the failed units; `retry` and `show` are events that take the id of one. Nothing where nothing failed.
+
+    `payload` is the OpenPayload of the one that is shown, `more` says how many are not.
+    """
     return rx.cond(
         lines.length() > 0,
         rx.el.section(
             rx.el.h2(t("errors.title"), class_name="px-4 pt-4 pb-2 text-sm font-semibold"),
-            rx.el.ul(rx.foreach(lines, lambda line: _line(line, retry)), class_name="divide-y divide-line"),
+            rx.el.ul(
+                rx.foreach(lines, lambda line: _line(line, payload, retry, show)),
+                class_name="divide-y divide-line",
+            ),
+            rx.cond(
+                more != "", rx.el.p(more, class_name="border-t border-line px-4 py-2.5 text-xs text-ink-2")
+            ),
             class_name=CARD,
             aria_label=t("errors.title"),
         ),
     )
 
 
-def _line(line: Annotated[Any, ErrorLine], retry: Any) -> rx.Component:
+def _line(line: Annotated[Any, ErrorLine], payload: Any, retry: Any, show: Any) -> rx.Component:
+    is_open = payload.error_id == line.id
     return rx.el.li(
         rx.el.div(
             rx.el.p(line.unit, class_name="truncate font-medium text-ink"),
@@ -74,10 +110,48 @@ def _line(line: Annotated[Any, ErrorLine], retry: Any) -> rx.Component:
         status_chip(line.chip),
         rx.el.div(
             rx.el.p(line.attempts, class_name="tabular"),
-            rx.cond(line.next_iso != "", relative_time(line.next_iso), t("errors.given_up")),
-            class_name="text-xs text-ink-2 sm:w-32",
+            rx.cond(
+                line.next_iso != "",
+                rx.el.span(t("errors.next"), " ", relative_time(line.next_iso)),
+                t("errors.given_up"),
+            ),
+            rx.cond(
+                line.since_iso != "",
+                rx.el.p(t("errors.since"), " ", relative_time(line.since_iso), class_name="text-ink-3"),
+            ),
+            class_name="text-xs text-ink-2 sm:w-44",
+        ),
+        rx.el.button(
+            icon("braces", 15),
+            t("errors.payload"),
+            type="button",
+            class_name=QUIET,
+            on_click=show(line.id),
+            aria_expanded=rx.cond(is_open, "true", "false"),
         ),
         rx.el.button(t("errors.retry"), type="button", class_name=SECONDARY, on_click=retry(line.id)),
-        class_name="flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-2.5 text-sm",
+        rx.cond(
+            is_open,
+            rx.el.div(
+                rx.cond(
+                    payload.text != "",
+                    rx.el.pre(
+                        payload.text,
+                        class_name="max-h-80 overflow-auto rounded-lg bg-sunken p-3 font-mono text-xs whitespace-pre-wrap break-words text-ink",
+                        tab_index=0,
+                        dir="ltr",
+                        aria_label=t("errors.payload"),
+                        data_payload=True,
+                    ),
+                ),
+                rx.cond(payload.note != "", rx.el.p(payload.note, class_name="mt-1 text-xs text-ink-2")),
+                class_name="basis-full",
+            ),
+        ),
+        class_name=classes(
+            "flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-2.5 text-sm",
+            # A line at the edge, so that what nobody tries any more is found in a long list.
+            rx.cond(line.is_dead, "border-s-2 border-s-bad", ""),
+        ),
         data_error=line.id,
     )

@@ -84,6 +84,12 @@ def spark_path(values: Sequence[float]) -> str:
     return "M" + "L".join(points)
 
 
+def span_bars(values: Values, highest: float) -> str:
+    """A path of one bar a value in a 100 by 100 box that `highest` fills; none is so low that it is unseen."""
+    least = highest * 0.06
+    return bars_path([None if value is None else max(value, least) for value in values], highest)
+
+
 def trend_path(points: Sequence[tuple[float, float | None]], floor: float) -> str:
     """A stepped line in a 100 by 24 box: each point (position, percentage) holds until the next position.
 

@@ -18,6 +18,7 @@ SECTIONS = (
     ("dashboard", "/", "layout-dashboard"),
     ("search", "/search", "search"),
     ("jobs", "/jobs", "refresh-cw"),
+    ("system", "/system", "server"),
 )
 
 

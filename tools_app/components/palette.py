@@ -21,6 +21,7 @@ _SHORTCUTS = (
     ("g d", "dashboard"),
     ("g s", "search"),
     ("g j", "jobs"),
+    ("g y", "system"),
     ("t", "theme"),
     ("← →", "chart"),
     ("?", "help"),

@@ -41,20 +41,29 @@ def present(row: RunRow, locale: str) -> RunLine:
         started_iso=row.started_at.isoformat() if row.started_at else "",
         duration=formats.seconds(locale, row.duration_s),
         counts=_counts(row, locale),
-        error=text_or(locale, f"connector_error.{row.error_code}", row.error_code) if row.error_code else "",
+        error=_error(row.error_code, locale) if row.error_code else "",
         asked_by=text_or(locale, f"requested_by.{row.requested_by}", row.requested_by),
     )
 
 
 def _counts(row: RunRow, locale: str) -> str:
-    names = ("written", "embedded", "unchanged", "deleted", "failed")
+    names = (
+        *("written", "embedded", "unchanged", "deleted", "resolved", "missing", "extra", "stale", "unknown"),
+        *("failed", "waiting"),
+    )
     parts = [(name, int(getattr(row, name))) for name in names]
     shown = [
         text(locale, f"run.{name}", value=formats.number(locale, count)) for name, count in parts if count
     ]
     if row.status in {"queued", "running"}:
         return " · ".join(shown)
-    return " · ".join(shown) or text(locale, "run.nothing")
+    return " · ".join(shown) or text(locale, "run.no_difference" if row.job == "reconcile" else "run.nothing")
+
+
+def _error(code: str, locale: str) -> str:
+    """Why a run failed: in its own words, else in those of the connector's error that its code names."""
+    kind = code.removeprefix("connector_")
+    return text_or(locale, f"run_error.{code}", text_or(locale, f"connector_error.{kind}", code))
 
 
 def run_list(lines: Annotated[Any, list[RunLine]]) -> rx.Component:

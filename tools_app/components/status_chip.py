@@ -27,6 +27,9 @@ _TONES = {
     "dead_letter": "bad",
     "failing": "bad",
     "failed": "bad",
+    "working": "ok",
+    "attention": "warn",
+    "broken": "bad",
 }
 
 

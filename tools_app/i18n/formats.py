@@ -73,6 +73,15 @@ def seconds(locale: str, value: float | None) -> str:
     return text(locale, "unit.minutes", value=number(locale, round(value / 60)))
 
 
+def size(locale: str, value: float) -> str:
+    """A size given in bytes, in the largest unit that leaves at least one: B, KB, MB, GB, TB of 1024 each."""
+    units = ("b", "kb", "mb", "gb", "tb")
+    power = 0
+    while value >= 1024 and power < len(units) - 1:
+        value, power = value / 1024, power + 1
+    return text(locale, f"unit.{units[power]}", value=number(locale, round(value, 1)))
+
+
 def quantity(locale: str, value: float | None, unit: str, currency: str = "", *, compact: bool = True) -> str:
     """A value in one of the units of the view models (count, percent, hours, days, money)."""
     if unit == "money":

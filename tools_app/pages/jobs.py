@@ -1,4 +1,4 @@
-"""/jobs : connectors, their runs, index coverage, queues. Progress is pushed while a sync runs."""
+"""/jobs : connectors, completeness, errors, schedule, runs, index, queues. Progress is pushed while a sync runs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import reflex as rx
 
 from models.infra.database import in_db
 from models.infra.errors import AppError
-from tools_app.components import connector_card, coverage_card, error_list, run_list
+from tools_app.components import connector_card, coverage_card, error_list, run_list, schedule_card
 from tools_app.components.connector_card import Connector
 from tools_app.components.coverage_card import Coverage, QueueLine
 from tools_app.components.elements import CARD, PRIMARY, SECONDARY
 from tools_app.components.empty_state import empty_state, lines_skeleton
-from tools_app.components.error_list import ErrorLine
+from tools_app.components.error_list import ErrorLine, OpenPayload
 from tools_app.components.run_list import RunLine
+from tools_app.components.schedule_card import ScheduleLine
+from tools_app.i18n import formats
 from tools_app.i18n.catalogue import text
 from tools_app.i18n.locale_state import t
 from tools_app.pages import completeness
@@ -25,6 +27,7 @@ from tools_app.pages.shell_state import ShellState, report
 from tools_app.pages.sync_action import SyncState, sync_button
 from tools_app.services import connectors
 from tools_app.services import jobs as service
+from tools_app.services.error_payload import error_payload
 from tools_app.services.views import RunProgress
 
 ROUTE = "/jobs"
@@ -37,6 +40,9 @@ class JobsState(rx.State):
     connectors: rx.Field[list[Connector]] = rx.field(default_factory=list)
     runs: rx.Field[list[RunLine]] = rx.field(default_factory=list)
     errors: rx.Field[list[ErrorLine]] = rx.field(default_factory=list)
+    more_errors: rx.Field[str] = rx.field("")
+    payload: rx.Field[OpenPayload] = rx.field(default_factory=OpenPayload)
+    schedule: rx.Field[list[ScheduleLine]] = rx.field(default_factory=list)
     coverage: rx.Field[Coverage] = rx.field(default_factory=Coverage)
     queues: rx.Field[list[QueueLine]] = rx.field(default_factory=list)
     queue_online: rx.Field[bool] = rx.field(True)
@@ -63,6 +69,20 @@ class JobsState(rx.State):
         shell.say(text(access.locale, "errors.asked"), "info")
         return None
 
+    @rx.event
+    async def show_payload(self, error_id: str):
+        """Show what the vendor sent of a failed unit, or hide it again."""
+        if self.payload.error_id == error_id:
+            self.payload = OpenPayload()
+            return None
+        try:
+            access = await open_access(self)
+            found = await in_db(error_payload, access.scope, error_id)
+        except AppError as error:
+            return await report(self, error)
+        self.payload = error_list.present_payload(error_id, found, access.locale)
+        return None
+
     async def refresh(self) -> None:
         """Read connectors, runs and coverage anew. Raises AppError."""
         access = await open_access(self)
@@ -71,6 +91,15 @@ class JobsState(rx.State):
         self.connectors = [connector_card.present(each, locale) for each in view.connectors]
         self.runs = [run_list.present(each, locale) for each in view.runs]
         self.errors = [error_list.present(each, locale) for each in view.errors]
+        hidden = view.error_count - len(view.errors)
+        self.more_errors = (
+            text(locale, "errors.more", count=hidden, count_text=formats.number(locale, hidden))
+            if hidden > 0
+            else ""
+        )
+        if not any(each.id == self.payload.error_id for each in self.errors):
+            self.payload = OpenPayload()
+        self.schedule = [schedule_card.present(each, locale) for each in view.schedule]
         self.coverage = coverage_card.present(view.coverage, locale)
         self.queues = [coverage_card.present_queue(each, locale) for each in view.queues]
         self.queue_online = view.queue_online
@@ -126,8 +155,15 @@ def _content() -> rx.Component:
             ),
         ),
         completeness.section(),
+        error_list.error_list(
+            JobsState.errors,
+            JobsState.more_errors,
+            JobsState.payload,
+            JobsState.retry,
+            JobsState.show_payload,
+        ),
         coverage_card.coverage_card(JobsState.coverage, JobsState.queues, JobsState.queue_online),
-        error_list.error_list(JobsState.errors, JobsState.retry),
+        schedule_card.schedule_card(JobsState.schedule),
         run_list.run_list(JobsState.runs),
         class_name="space-y-4",
     )

@@ -59,6 +59,12 @@ def run_row(run: RunFacts) -> RunRow:
         deleted=_number(run.counts, "deleted"),
         failed=_number(run.counts, "failed"),
         embedded=_number(run.counts, "embedded"),
+        missing=_number(run.counts, "missing"),
+        extra=_number(run.counts, "extra"),
+        stale=_number(run.counts, "stale"),
+        unknown=_number(run.counts, "unknown"),
+        resolved=_number(run.counts, "resolved"),
+        waiting=_number(run.counts, "waiting"),
         requested_by=run.requested_by,
         error_code=run.error_code,
     )

@@ -222,11 +222,14 @@ class ErrorRow:
     status: str
     attempt: int
     next_retry_at: datetime | None
+    failed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One finished or running job. Counts are rows (sync) or chunks (indexing)."""
+    """One finished or running job. Counts are rows (sync), records that differ (comparison), units (retry) or chunks
+    (indexing).
+    """
 
     run_id: str
     job: str
@@ -240,6 +243,12 @@ class RunRow:
     deleted: int = 0
     failed: int = 0
     embedded: int = 0
+    missing: int = 0
+    extra: int = 0
+    stale: int = 0
+    unknown: int = 0
+    resolved: int = 0
+    waiting: int = 0
     requested_by: str = ""
     error_code: str = ""
 
@@ -262,18 +271,6 @@ class QueueRow:
     name: str
     waiting: int
     workers: int
-
-
-@dataclass(frozen=True, slots=True)
-class JobsView:
-    """The jobs and connectors page. `queue_online` is False when the queue cannot be reached."""
-
-    connectors: tuple[ConnectorCard, ...]
-    runs: tuple[RunRow, ...]
-    coverage: IndexCoverage
-    queues: tuple[QueueRow, ...]
-    queue_online: bool = True
-    errors: tuple[ErrorRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,14 @@ def post(path: str, body: dict[str, Any] | None = None) -> Call:
     return lambda client, _: [client.post(path, json=body)]
 
 
+def payloads(client: httpx.Client, project: str | None) -> list[httpx.Response]:
+    """Asks for the payload of every error that a project lists, else of one that is not there."""
+    chosen = {} if project is None else {"project_id": project}
+    listed = client.get("/api/connectors/errors", params={**chosen, "limit": 200}).json().get("items", [])
+    ids = [each["id"] for each in listed] or [str(new_id())]
+    return [client.get(f"/api/connectors/errors/{each}/payload", params=chosen) for each in ids]
+
+
 # How each endpoint is called. What reads business data gets a project; the others must not show any.
 CALLS: dict[tuple[str, str], Call] = {
     ("get", "/health"): get("/health"),
@@ -86,6 +94,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ),
     ("get", "/api/connectors/state"): get("/api/connectors/state"),
     ("get", "/api/connectors/errors"): get("/api/connectors/errors", {"limit": 200}),
+    ("get", "/api/connectors/errors/{error_id}/payload"): payloads,
     ("post", "/api/connectors/sync"): post("/api/connectors/sync"),
     ("post", "/api/connectors/{name}/sync"): post("/api/connectors/linear/sync"),
     ("post", "/api/connectors/errors/{error_id}/retry"): post(f"/api/connectors/errors/{new_id()}/retry"),
@@ -96,6 +105,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ("post", "/api/connectors/{name}/reconcile"): post("/api/connectors/linear/reconcile"),
     ("post", "/api/connectors/{name}/repair"): post("/api/connectors/linear/repair"),
     ("get", "/api/jobs/status"): get("/api/jobs/status"),
+    ("get", "/api/system"): get("/api/system"),
     # Streams and logout have tests of their own (test_events, test_auth).
     ("get", "/api/events/stream"): lambda _client, _project: [],
     ("post", "/api/auth/logout"): lambda _client, _project: [],
@@ -105,6 +115,7 @@ READS_BUSINESS_DATA = [
     ("get", "/api/control-tower"), ("get", "/api/records"), ("get", "/api/lightrag/status"), ("post", "/api/lightrag/query"),
     ("post", "/api/search"), ("get", "/api/connectors/state"), ("get", "/api/connectors/errors"), ("get", "/api/jobs/status"),
     ("get", "/api/connectors/completeness"), ("get", "/api/connectors/{name}/diff.csv"),
+    ("get", "/api/connectors/errors/{error_id}/payload"),
 ]  # fmt: skip
 NUMBERS_ONLY = {
     "/api/control-tower", "/api/lightrag/status", "/api/connectors/state", "/api/connectors/completeness",

@@ -3,7 +3,8 @@
 import datetime as dt
 from dataclasses import replace
 
-from tools_app.components.error_list import present
+from tools_app.components.error_list import present, present_payload
+from tools_app.services.error_payload import ErrorPayload
 from tools_app.services.views import ErrorRow
 
 ROW = ErrorRow(
@@ -27,3 +28,11 @@ def test_a_whole_stream_is_named_without_a_record() -> None:
 def test_a_dead_letter_has_no_next_time_and_counts_in_russian() -> None:
     line = present(replace(ROW, status="dead_letter", attempt=5, next_retry_at=None), "ru")
     assert (line.next_iso, line.attempts, line.chip.label) == ("", "5 попыток", "Отложено")
+    assert line.is_dead
+    assert not present(ROW, "en").is_dead
+
+
+def test_a_payload_says_what_is_missing_of_it() -> None:
+    assert present_payload("e1", ErrorPayload("{}", 0), "en").note == ""
+    assert present_payload("e1", ErrorPayload("{", 1200), "en").note == "1,200 more characters are not shown."
+    assert present_payload("e1", ErrorPayload("", 0), "en").note == "The vendor sent nothing of it."
