@@ -11,7 +11,18 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 
 from models.infra.settings import get_settings
-from tools_app.api import auth, completeness, connectors, events, health, jobs, lightrag, projects, records
+from tools_app.api import (
+    auth,
+    completeness,
+    connectors,
+    events,
+    health,
+    jobs,
+    lightrag,
+    projects,
+    records,
+    webhooks,
+)
 from tools_app.api.docs import install_docs
 from tools_app.api.errors import ErrorAnswer, install_error_handlers
 from tools_app.api.request_context import RequestContext
@@ -23,7 +34,7 @@ Control Tower's API. Log in with `POST /api/auth/login`; the session cookie then
 `csrf_token` goes into the `x-csrf-token` header of every other mutation. Every answer carries `x-request-id`.
 """
 # Paths that answer without a session.
-PUBLIC = frozenset({"/auth/login", "/health", "/metrics"})
+PUBLIC = frozenset({"/auth/login", "/health", "/metrics", "/webhooks/{connector}/{binding}"})
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorAnswer, "description": "Invalid input"},
@@ -75,7 +86,7 @@ def _inner_api() -> ApiApp:
         title="Control Tower", version=VERSION, docs_url=None, redoc_url=None, openapi_url="/openapi.json"
     )
     api.path_prefix = "/api"
-    for module in (auth, projects, records, lightrag, connectors, completeness, jobs, events):
+    for module in (auth, projects, records, lightrag, connectors, completeness, jobs, events, webhooks):
         api.include_router(module.router, responses=_ERRORS)
     install_docs(api)
     install_error_handlers(api)

@@ -95,6 +95,10 @@ CALLS: dict[tuple[str, str], Call] = {
     ),
     ("post", "/api/connectors/{name}/reconcile"): post("/api/connectors/linear/reconcile"),
     ("post", "/api/connectors/{name}/repair"): post("/api/connectors/linear/repair"),
+    ("post", "/api/webhooks/{connector}/{binding}"): post(f"/api/webhooks/linear/{new_id()}", {}),
+    ("put", "/api/webhooks/{connector}/{binding}/secret"): lambda client, _: [
+        client.put(f"/api/webhooks/linear/{new_id()}/secret", json={"secret": "0123456789abcdef"})
+    ],
     ("get", "/api/jobs/status"): get("/api/jobs/status"),
     # Streams and logout have tests of their own (test_events, test_auth).
     ("get", "/api/events/stream"): lambda _client, _project: [],
