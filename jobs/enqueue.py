@@ -27,7 +27,7 @@ from models.queries import job_runs, sync_state, webhooks
 # Who asks for the cheap form of a comparison.
 CHEAP_FOR = "sync"
 # Work that may have passed a record before it changed: asked for while it runs, it is done once more afterwards.
-_DONE_AGAIN = ("index", "refetch")
+_DONE_AGAIN = ("index", "refetch", "mirror")
 WEBHOOK = "webhook"
 
 log = get_logger(__name__)
@@ -178,6 +178,11 @@ def request_refetch(connection_id: ConnectionId | None, requested_by: str) -> li
         for held in enabled
         if held.id in named
     ]
+
+
+def request_mirror(connection_id: ConnectionId, requested_by: str) -> list[JobRunRef]:
+    """Ask for the CRM tables to follow the copy of one connection. Raises NotFound like `request_sync`."""
+    return _request_each("mirror", connection_id, requested_by, None)
 
 
 def request_indexing(account_scope_id: AccountScopeId | None, requested_by: str) -> list[JobRunRef]:

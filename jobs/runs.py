@@ -32,6 +32,7 @@ _FUNCTIONS = {
     "reconcile": "jobs.tasks.reconcile_connection",
     "repair": "jobs.tasks.repair_connection",
     "refetch": "jobs.tasks.refetch_connection",
+    "mirror": "jobs.tasks.mirror_connection",
     "index": "jobs.tasks.index_chunks",
 }
 

@@ -142,6 +142,24 @@ def repair_connection(connection_id: str, run_id: str) -> None:
         _index_and_compare(identity, enqueue.CHEAP_FOR if cheap else "repair")
 
 
+def mirror_connection(connection_id: str, run_id: str) -> None:
+    """Let the CRM tables follow the copy of one Attio connection, then read the past stages of deals that moved."""
+    identity = ConnectionId(UUID(connection_id))
+
+    def work(_run: runs.Run) -> runs.JobOutcome:
+        from jobs import crm_mirror, stage_history  # noqa: PLC0415
+
+        mirrored = crm_mirror.mirror_connection(identity).counts()
+        histories = stage_history.read_histories(identity)
+        return runs.JobOutcome(
+            counts={**mirrored, "written": mirrored["written"] + histories.events, **histories.counts()}
+        )
+
+    outcome = runs.execute(run_id, work)
+    if outcome is not None and (outcome.again or outcome.counts["more_histories"]):
+        enqueue.request_mirror(identity, "mirror")
+
+
 def index_chunks(account_scope_id: str, run_id: str) -> None:
     """Bring chunks and vectors of an account scope up to date; asks for another run when INDEX_BUDGET_S did not do.
 
@@ -211,11 +229,13 @@ def _requested_by(run_id: str) -> str:
 
 
 def _follow_writes(connection_id: ConnectionId, requested_by: str) -> bool:
-    """Ask for what is derived from a connection's records; False when it was switched off meanwhile."""
+    """Ask for what is derived from a connection's records (chunks, CRM tables); False when it was switched off meanwhile."""
     with reading() as session:
         connections = job_runs.list_enabled_connections(session, connection_id=connection_id)
     for held in connections:
         enqueue.request_indexing(AccountScopeId(held.account_scope_id), requested_by)
+        if held.connector == "attio":
+            enqueue.request_mirror(connection_id, requested_by)
     return bool(connections)
 
 

@@ -59,9 +59,11 @@ def upgrade() -> None:
         )
     for table in _STAGED:
         op.add_column(table, sa.Column("vendor_stage", _TEXT(), nullable=True))
+    op.add_column("crm_opportunities", sa.Column("history_until", sa.DateTime(timezone=True), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("crm_opportunities", "history_until")
     for table in reversed(_STAGED):
         op.drop_column(table, "vendor_stage")
     for table in reversed(_MIRRORED):

@@ -112,6 +112,7 @@ class Opportunity(Mirrored, table=True):
     name: str
     stage: str
     vendor_stage: str | None = Field(default=None, description="The stage's title at the vendor")
+    history_until: dt.datetime | None = time_field()  # start of the stage up to which past stages were read
     amount: Decimal | None = _money()
     currency: str | None = Field(default=None, max_length=3)
     close_date: dt.date | None = None

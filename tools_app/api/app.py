@@ -15,6 +15,7 @@ from tools_app.api import (
     auth,
     completeness,
     connectors,
+    crm,
     events,
     health,
     jobs,
@@ -86,7 +87,7 @@ def _inner_api() -> ApiApp:
         title="Control Tower", version=VERSION, docs_url=None, redoc_url=None, openapi_url="/openapi.json"
     )
     api.path_prefix = "/api"
-    for module in (auth, projects, records, lightrag, connectors, completeness, jobs, events, webhooks):
+    for module in (auth, projects, records, lightrag, connectors, completeness, crm, jobs, events, webhooks):
         api.include_router(module.router, responses=_ERRORS)
     install_docs(api)
     install_error_handlers(api)

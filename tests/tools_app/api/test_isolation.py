@@ -99,6 +99,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ("put", "/api/webhooks/{connector}/{binding}/secret"): lambda client, _: [
         client.put(f"/api/webhooks/linear/{new_id()}/secret", json={"secret": "0123456789abcdef"})
     ],
+    ("get", "/api/crm/unmapped-stages"): get("/api/crm/unmapped-stages"),
     ("get", "/api/jobs/status"): get("/api/jobs/status"),
     # Streams and logout have tests of their own (test_events, test_auth).
     ("get", "/api/events/stream"): lambda _client, _project: [],
@@ -109,6 +110,7 @@ READS_BUSINESS_DATA = [
     ("get", "/api/control-tower"), ("get", "/api/records"), ("get", "/api/lightrag/status"), ("post", "/api/lightrag/query"),
     ("post", "/api/search"), ("get", "/api/connectors/state"), ("get", "/api/connectors/errors"), ("get", "/api/jobs/status"),
     ("get", "/api/connectors/completeness"), ("get", "/api/connectors/{name}/diff.csv"),
+    ("get", "/api/crm/unmapped-stages"),
 ]  # fmt: skip
 NUMBERS_ONLY = {
     "/api/control-tower", "/api/lightrag/status", "/api/connectors/state", "/api/connectors/completeness",
