@@ -233,6 +233,10 @@ def test_tombstones_follow_and_go_when_the_record_comes_back(database: str) -> N
     held.mirror()
     assert len(everything("SELECT id FROM crm_accounts")) == 1
     held.write("companies", company("acme", "one", deleted=True))
+    assert (held.mirror().opportunities.updated, column("crm_opportunities", "account_id")) == (1, [None])
+    held.write("companies", company("acme", "one"))
+    held.mirror()
+    held.write("companies", company("acme", "one", deleted=True))
     held.write("deals", deal("big", "acme", deleted=True))
     done = held.mirror()
     assert (done.accounts.deleted, done.contacts.deleted, done.opportunities.deleted) == (1, 1, 1)
@@ -337,11 +341,11 @@ DEALS = st.dictionaries(
         st.booleans(),
     ),
 )
-STATES = st.lists(st.tuples(COMPANIES, PEOPLE, DEALS), min_size=1, max_size=3)
+STATES = st.lists(st.tuples(COMPANIES, PEOPLE, DEALS), min_size=2, max_size=4)
 
 
 @settings(
-    max_examples=40,
+    max_examples=60,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
