@@ -102,9 +102,10 @@ def _attio_hints(event: Mapping[str, Any]) -> tuple[Hint, ...]:
 def _attio_event(event: dict[str, Any]) -> tuple[Hint, ...]:
     kind, ids = str(event.get("event_type")), _part(event, "id")
     if kind == "record.merged":
-        # Attio: `id` is the new record; both originals are gone, one of them is named here.
-        gone = Hint(OBJECT, _id(event.get("duplicate_record_id")), _id(ids.get("object_id")))
-        return (Hint(OBJECT, _id(ids.get("record_id")), _id(ids.get("object_id"))), gone, Hint(SYNC))
+        # Attio: each of two events names the new record and one original; older ones may name no duplicate.
+        named = [ids.get("record_id"), event.get("duplicate_record_id")]
+        found = [Hint(OBJECT, _id(each), _id(ids.get("object_id"))) for each in named if each is not None]
+        return (*found, Hint(SYNC))
     if kind.startswith("record."):
         return (Hint(OBJECT, _id(ids.get("record_id")), _id(ids.get("object_id"))),)
     # Lists decide projects, notes have no query by id here.

@@ -31,6 +31,7 @@ NAMED: list[tuple[str, dict[str, Any], set[Hint]]] = [
         made.record("new", "o", "record.merged", duplicate_record_id="old"),
         {Hint(OBJECT, "new", "o"), Hint(OBJECT, "old", "o"), Hint(SYNC)},
     ),
+    ("attio", made.record("old", "o", "record.merged"), {Hint(OBJECT, "old", "o"), Hint(SYNC)}),
     ("attio", {"events": [{"event_type": "note.created", "id": {"note_id": "n"}}]}, {Hint(SYNC)}),
     ("attio", {"events": [{"event_type": "task.created", "id": {}}]}, set()),
     ("attio", {"events": []}, set()),
