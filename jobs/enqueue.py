@@ -22,10 +22,13 @@ from models.infra.ids import AccountScopeId, ConnectionId, JobRunId
 from models.infra.logging import get_logger, request_id
 from models.infra.redis import queue_redis
 from models.infra.scope import Scope
-from models.queries import job_runs, sync_state
+from models.queries import job_runs, sync_state, webhooks
 
 # Who asks for the cheap form of a comparison.
 CHEAP_FOR = "sync"
+# Work that may have passed a record before it changed: asked for while it runs, it is done once more afterwards.
+_DONE_AGAIN = ("index", "refetch", "mirror")
+WEBHOOK = "webhook"
 
 log = get_logger(__name__)
 
@@ -160,6 +163,28 @@ def request_repair(
     return _request_each("repair", connection_id, requested_by, account_scope_id)
 
 
+def request_refetch(connection_id: ConnectionId | None, requested_by: str) -> list[JobRunRef]:
+    """Ask for the records that webhooks named at one connection, or at every one where some wait.
+
+    Deliveries come one by one, runs take what has gathered. A connection that is switched off is left out.
+    """
+    with reading() as session:
+        enabled = job_runs.list_enabled_connections(session, connection_id=connection_id)
+        named = (
+            {connection_id} if connection_id is not None else set(webhooks.connections_with_hints(session))
+        )
+    return [
+        _request("refetch", str(held.id), requested_by, held.account_scope_id, connector=held.connector)
+        for held in enabled
+        if held.id in named
+    ]
+
+
+def request_mirror(connection_id: ConnectionId, requested_by: str) -> list[JobRunRef]:
+    """Ask for the CRM tables to follow the copy of one connection. Raises NotFound like `request_sync`."""
+    return _request_each("mirror", connection_id, requested_by, None)
+
+
 def request_indexing(account_scope_id: AccountScopeId | None, requested_by: str) -> list[JobRunRef]:
     """Ask for indexing of one account scope, or of every one."""
     if account_scope_id is not None:
@@ -244,8 +269,8 @@ def _request(
             account_scope_id=account_scope_id,
             connector=connector,
             request_id=request_id.get(),
-            # Indexing may have passed a record before it changed; a sync in progress will still see the change.
-            again=job == "index",
+            # A sync in progress will still see a change, unless a webhook has just told of it.
+            again=job in _DONE_AGAIN or (job == "sync" and requested_by == WEBHOOK),
         )
         run_id = JobRunId(row.id)
         arguments = {"run_id": str(run_id), **runs.arguments_of(job, subject)}

@@ -39,6 +39,8 @@ FUNCTIONS: dict[str, QueueSpec] = {
     "jobs.tasks.retry_connection": SYNC,
     "jobs.tasks.reconcile_connection": SYNC,
     "jobs.tasks.repair_connection": SYNC,
+    "jobs.tasks.refetch_connection": SYNC,
+    "jobs.tasks.mirror_connection": SYNC,
     "jobs.tasks.index_chunks": INDEX,
 }
 

@@ -11,12 +11,14 @@ from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
 from models.infra.ids import JobRunId
 from models.infra.logging import get_logger
-from models.queries import job_runs
+from models.queries import job_runs, webhooks
 from models.queries.locks import is_locked
 
 # A run younger than this may simply not have been picked up yet.
 _SETTLED_S = 30
 _KEEP_RUNS = dt.timedelta(days=30)
+# Syncs have read what webhooks named long ago.
+_KEEP_HINTS = dt.timedelta(days=1)
 
 log = get_logger(__name__)
 
@@ -53,6 +55,11 @@ def recover(settled_s: float = _SETTLED_S) -> Recovered:
             log.error("lost run given up", run_id=str(run_id), job=job)
     with transaction() as session:
         deleted = job_runs.delete_finished(session, before=utcnow() - _KEEP_RUNS)
+        deleted += webhooks.forget_old(
+            session,
+            deliveries_before=utcnow() - webhooks.DELIVERIES_KEPT,
+            hints_before=utcnow() - _KEEP_HINTS,
+        )
     return Recovered(sent, requeued, given_up, deleted)
 
 

@@ -7,7 +7,9 @@ a dead letter (`sync_state.queue_error`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from jobs.connectors.errors import BadRecord, CircuitOpen, CredentialsInvalid, VendorError
 from jobs.page_writer import SyncRun, write_records
@@ -57,7 +59,7 @@ def retry_connection(connection_id: ConnectionId) -> Retried:
                 break
             except (VendorError, KeyError, TypeError, ValueError, AttributeError) as error:
                 outcome.failed += 1
-                _queue_again(run, unit, error)
+                queue_failure(run, unit.stream, unit.unit, error, unit.payload)
             else:
                 outcome.resolved += 1
     finally:
@@ -74,17 +76,20 @@ def _retry_record(run: SyncRun, unit: DueError) -> None:
         sync_state.resolve_errors(session, run.connection.id, unit.stream, [unit.unit])
 
 
-def _queue_again(run: SyncRun, unit: DueError, error: Exception) -> None:
-    vendor_error = error if isinstance(error, VendorError) else BadRecord(unit.unit, repr(error))
+def queue_failure(
+    run: SyncRun, stream: str, vendor_id: str, error: Exception, payload: Mapping[str, Any]
+) -> None:
+    """Put a record that could not be read or written into the queue of errors, or make it wait longer there."""
+    vendor_error = error if isinstance(error, VendorError) else BadRecord(vendor_id, repr(error))
     with transaction() as session:
         sync_state.queue_error(
             session,
             run.connection,
-            stream=unit.stream,
-            unit=unit.unit,
+            stream=stream,
+            unit=vendor_id,
             kind=vendor_error.kind,
             message=str(vendor_error),
-            payload=unit.payload,
+            payload=payload,
             # What our code cannot read today, the vendor may send otherwise tomorrow.
             retryable=vendor_error.retryable or isinstance(vendor_error, BadRecord),
         )

@@ -31,6 +31,8 @@ _FUNCTIONS = {
     "retry": "jobs.tasks.retry_connection",
     "reconcile": "jobs.tasks.reconcile_connection",
     "repair": "jobs.tasks.repair_connection",
+    "refetch": "jobs.tasks.refetch_connection",
+    "mirror": "jobs.tasks.mirror_connection",
     "index": "jobs.tasks.index_chunks",
 }
 

@@ -41,6 +41,35 @@ def sync_connection(connection_id: str, run_id: str) -> None:
     outcome = runs.execute(run_id, work)
     if outcome is not None and outcome.counts.get("written"):
         _index_and_compare(identity, enqueue.CHEAP_FOR)
+    if outcome is not None and outcome.again:
+        enqueue.request_sync(identity, enqueue.WEBHOOK)
+
+
+def refetch_connection(connection_id: str, run_id: str) -> None:
+    """Fetch the records that webhooks named at one vendor connection; a sync reads what has no id to ask for."""
+    identity = ConnectionId(UUID(connection_id))
+
+    def work(_run: runs.Run) -> runs.JobOutcome:
+        from jobs import refetch  # noqa: PLC0415
+
+        done = refetch.refetch_connection(identity)
+        return runs.JobOutcome(
+            counts=done.counts(),
+            failed=done.error is not None,
+            error_code=f"connector_{done.error.kind}" if done.error else None,
+            error_message=str(done.error) if done.error else None,
+        )
+
+    outcome = runs.execute(run_id, work)
+    if outcome is None:
+        return
+    if outcome.counts["written"]:
+        _follow_writes(identity, enqueue.WEBHOOK)
+    if outcome.counts["needs_sync"]:
+        enqueue.request_sync(identity, enqueue.WEBHOOK)
+    # A vendor that cannot be asked now is asked again by the `retry` cadence.
+    if outcome.again or (outcome.counts["waiting"] and not outcome.failed):
+        enqueue.request_refetch(identity, enqueue.WEBHOOK)
 
 
 def retry_connection(connection_id: str, run_id: str) -> None:
@@ -113,6 +142,24 @@ def repair_connection(connection_id: str, run_id: str) -> None:
         _index_and_compare(identity, enqueue.CHEAP_FOR if cheap else "repair")
 
 
+def mirror_connection(connection_id: str, run_id: str) -> None:
+    """Let the CRM tables follow the copy of one Attio connection, then read the past stages of deals that moved."""
+    identity = ConnectionId(UUID(connection_id))
+
+    def work(_run: runs.Run) -> runs.JobOutcome:
+        from jobs import crm_mirror, stage_history  # noqa: PLC0415
+
+        mirrored = crm_mirror.mirror_connection(identity).counts()
+        histories = stage_history.read_histories(identity)
+        return runs.JobOutcome(
+            counts={**mirrored, "written": mirrored["written"] + histories.events, **histories.counts()}
+        )
+
+    outcome = runs.execute(run_id, work)
+    if outcome is not None and (outcome.again or outcome.counts["more_histories"]):
+        enqueue.request_mirror(identity, "mirror")
+
+
 def index_chunks(account_scope_id: str, run_id: str) -> None:
     """Bring chunks and vectors of an account scope up to date; asks for another run when INDEX_BUDGET_S did not do.
 
@@ -157,6 +204,7 @@ def dispatch(name: str) -> None:
         enqueue.request_sync(None, "schedule")
     elif name == "retry":
         enqueue.request_retry(None, "schedule")
+        enqueue.request_refetch(None, "schedule")
     elif name == "index":
         enqueue.request_indexing(None, "schedule")
     elif name == "reconcile":
@@ -180,11 +228,19 @@ def _requested_by(run_id: str) -> str:
         return row.requested_by if row else ""
 
 
-def _index_and_compare(connection_id: ConnectionId, requested_by: str) -> None:
+def _follow_writes(connection_id: ConnectionId, requested_by: str) -> bool:
+    """Ask for what is derived from a connection's records (chunks, CRM tables); False when it was switched off meanwhile."""
     with reading() as session:
         connections = job_runs.list_enabled_connections(session, connection_id=connection_id)
     for held in connections:
         enqueue.request_indexing(AccountScopeId(held.account_scope_id), requested_by)
+        if held.connector == "attio":
+            enqueue.request_mirror(connection_id, requested_by)
+    return bool(connections)
+
+
+def _index_and_compare(connection_id: ConnectionId, requested_by: str) -> None:
+    if _follow_writes(connection_id, requested_by):
         enqueue.request_reconciliation(connection_id, requested_by)
 
 

@@ -47,3 +47,11 @@ http_request_duration_seconds = Histogram(
 )
 job_runs_finished = Counter("job_runs_finished", "Finished job runs", ["job", "status"], registry=registry)
 queue_depth = Gauge("queue_depth", "Jobs waiting in a queue", ["queue"], registry=registry)
+
+# `outcome` is one of tools_app.services.webhooks.OUTCOMES, `connector` one of the three or "unknown".
+webhook_deliveries = Counter(
+    "webhook_deliveries",
+    "Webhook deliveries by what became of them",
+    ["connector", "outcome"],
+    registry=registry,
+)

@@ -99,6 +99,9 @@ class Settings(BaseSettings):
     # Below this completeness a source raises an alert, in percent.
     connector_reconciliation_min_completeness_pct: float = Field(default=95.0, ge=0, le=100)
 
+    # A webhook delivery whose signed time is further away than this is refused, in seconds.
+    webhook_replay_window_s: int = Field(default=300, ge=30, le=3600)
+
     # --- sandbox -----------------------------------------------------------------------------------------------
     # First of the three ports of the local vendor servers.
     sandbox_port_base: int = Field(default=3101, ge=1, le=65533)

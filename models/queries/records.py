@@ -60,6 +60,10 @@ PEERS: Sequence[Peer] = (
     Peer("linear_issues", "linear_project_id", "linear_project_vendor_id", "linear_projects"),
     Peer("attio_people", "company_id", "company_vendor_id", "attio_companies"),
     Peer("attio_deals", "company_id", "company_vendor_id", "attio_companies"),
+    # The mirror's rows: whoever moves a record lets go of them, the mirror then takes them along.
+    Peer("crm_accounts", "attio_company_id", "vendor_id", "attio_companies"),
+    Peer("crm_account_contacts", "attio_person_id", "vendor_id", "attio_people"),
+    Peer("crm_opportunities", "attio_deal_id", "vendor_id", "attio_deals"),
 )
 
 

@@ -1,4 +1,8 @@
-"""CRM tables: accounts, their contacts, opportunities with stage events, offers, outbound messages."""
+"""CRM tables: accounts, their contacts, opportunities with stage events, offers, outbound messages.
+
+A row that mirrors a vendor record is known by ``connection_id`` and ``vendor_id``, whatever project it is in; the
+reference to the raw row is kept only while both share the project. Both are null for what was made here.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +14,44 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, Numeric, PrimaryKeyConstraint, Text, UniqueConstraint, text
 from sqlmodel import Field
 
-from models.tables.base import Scoped, child_key, id_field, peer_key, scope_key, scoped_unique, time_field
+from models.tables.base import (
+    Scoped,
+    child_key,
+    connection_key,
+    id_field,
+    peer_key,
+    scope_key,
+    scoped_unique,
+    time_field,
+)
 
 
 def _money() -> Any:
     return Field(default=None, sa_type=Numeric(14, 2), nullable=True)  # pyright: ignore[reportArgumentType]
 
 
-class Account(Scoped, table=True):
+class Mirrored(Scoped):
+    """Mixin of rows that may mirror a vendor record. ``deleted_at`` is set while the vendor does not have it."""
+
+    connection_id: UUID | None = None
+    vendor_id: str | None = None
+    deleted_at: dt.datetime | None = time_field()
+
+
+def _mirror_keys(table: str) -> tuple[Any, ...]:
+    return (
+        connection_key(table),
+        UniqueConstraint("connection_id", "vendor_id", name=f"uq_{table}_vendor"),
+    )
+
+
+class Account(Mirrored, table=True):
     """A company the studio does business with."""
 
     __tablename__: ClassVar[Any] = "crm_accounts"
     __table_args__ = (
         scope_key("crm_accounts"),
+        *_mirror_keys("crm_accounts"),
         scoped_unique("crm_accounts"),
         peer_key("crm_accounts", "attio_company_id", "attio_companies"),
         UniqueConstraint("project_id", "attio_company_id", name="uq_crm_accounts_company"),
@@ -37,12 +66,13 @@ class Account(Scoped, table=True):
     updated_at: dt.datetime = time_field(required=True)
 
 
-class AccountContact(Scoped, table=True):
+class AccountContact(Mirrored, table=True):
     """A person at an account."""
 
     __tablename__: ClassVar[Any] = "crm_account_contacts"
     __table_args__ = (
         child_key("crm_account_contacts", "account_id", "crm_accounts"),
+        *_mirror_keys("crm_account_contacts"),
         scoped_unique("crm_account_contacts"),
         peer_key("crm_account_contacts", "attio_person_id", "attio_people"),
         Index("ix_crm_account_contacts_account", "project_id", "account_id"),
@@ -57,12 +87,13 @@ class AccountContact(Scoped, table=True):
     role: str | None = None
 
 
-class Opportunity(Scoped, table=True):
+class Opportunity(Mirrored, table=True):
     """A possible sale, mirrored from a deal or made here."""
 
     __tablename__: ClassVar[Any] = "crm_opportunities"
     __table_args__ = (
         scope_key("crm_opportunities"),
+        *_mirror_keys("crm_opportunities"),
         scoped_unique("crm_opportunities"),
         peer_key("crm_opportunities", "account_id", "crm_accounts"),
         peer_key("crm_opportunities", "attio_deal_id", "attio_deals"),
@@ -80,6 +111,8 @@ class Opportunity(Scoped, table=True):
     attio_deal_id: UUID | None = None
     name: str
     stage: str
+    vendor_stage: str | None = Field(default=None, description="The stage's title at the vendor")
+    history_until: dt.datetime | None = time_field()  # start of the stage up to which past stages were read
     amount: Decimal | None = _money()
     currency: str | None = Field(default=None, max_length=3)
     close_date: dt.date | None = None
@@ -101,6 +134,7 @@ class OpportunityStageEvent(Scoped, table=True):
     id: UUID = id_field()
     opportunity_id: UUID
     stage: str
+    vendor_stage: str | None = None
     entered_at: dt.datetime = time_field(required=True)
 
 

@@ -84,6 +84,9 @@ class VendorConnection(SQLModel, table=True):
     base_url: str = Field(description="Origin of the API, without a trailing slash")
     external_account: str = Field(default="", description="Chatwoot account id; empty for the others")
     token_encrypted: str = Field(description="Fernet ciphertext")
+    webhook_secret_encrypted: str | None = Field(
+        default=None, description="Fernet ciphertext; without it every delivery is refused"
+    )
     settings: dict[str, Any] = json_field()
     enabled: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
     created_at: dt.datetime = time_field(required=True)

@@ -1,4 +1,4 @@
-"""Reliability tables: watermarks, connector state, the error queue, reconciliation figures."""
+"""Reliability tables: watermarks, connector state, the error queue, reconciliation figures, webhooks."""
 
 from __future__ import annotations
 
@@ -119,3 +119,40 @@ class ReconciliationMetric(SQLModel, table=True):
     extra_ids: list[str] = list_field()
     stale_ids: list[str] = list_field()
     measured_at: dt.datetime = time_field(required=True)
+
+
+class WebhookDelivery(SQLModel, table=True):
+    """A webhook delivery that was taken, by what makes it one: it is not taken a second time. Kept for days."""
+
+    __tablename__: ClassVar[Any] = "webhook_deliveries"
+    __table_args__ = (
+        PrimaryKeyConstraint("connection_id", "key"),
+        connection_key("webhook_deliveries"),
+        Index("ix_webhook_deliveries_received", "connection_id", "received_at"),
+    )
+
+    connection_id: UUID
+    account_scope_id: UUID
+    key: str = Field(description="The vendor's delivery id, or a digest of what was signed")
+    received_at: dt.datetime = time_field(required=True)
+
+
+class RecordHint(SQLModel, table=True):
+    """A record that a webhook named and that is to be fetched again; naming it twice is one row.
+
+    ``stream`` may also be ``object`` (Attio: ``parent`` is the object's id) or ``sync`` (nothing to fetch by id).
+    """
+
+    __tablename__: ClassVar[Any] = "record_hints"
+    __table_args__ = (
+        PrimaryKeyConstraint("connection_id", "stream", "vendor_id"),
+        connection_key("record_hints"),
+        Index("ix_record_hints_asked", "connection_id", "asked_at"),
+    )
+
+    connection_id: UUID
+    account_scope_id: UUID
+    stream: str
+    vendor_id: str
+    parent: str | None = Field(default=None, description="A message's conversation, an Attio record's object")
+    asked_at: dt.datetime = time_field(required=True)

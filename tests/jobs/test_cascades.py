@@ -83,11 +83,11 @@ def test_what_a_cheap_pass_finds_is_mended_until_there_is_nothing_more_to_write(
     [mend] = enqueue.request_repair(connection_id, "sync")
     tasks.repair_connection(str(connection_id), mend.run_id)
     assert change("SELECT vendor_id FROM attio_people WHERE deleted_at IS NOT NULL") == [gone]
-    assert queued() == [("index", "sync"), ("reconcile", "sync")]
+    assert queued() == [("index", "sync"), ("mirror", "sync"), ("reconcile", "sync")]
     [compare] = enqueue.request_reconciliation(connection_id, "sync")
     tasks.reconcile_connection(str(connection_id), compare.run_id)
     assert (metrics("people")[0].missing, metrics("people")[0].extra) == (0, 0)
-    assert queued() == [("index", "sync")]
+    assert queued() == [("index", "sync"), ("mirror", "sync")]
 
 
 def test_a_comparison_that_reached_nothing_is_a_failed_run(database: str, still_vendors: Vendors) -> None:

@@ -16,6 +16,7 @@ from models.infra.ids import AccountScopeId, ProjectId, new_id
 from models.infra.scope import Scope
 from models.tables.attio import Company, Deal, Note, Person
 from models.tables.chatwoot import Contact, Conversation, Inbox, Message
+from models.tables.crm import Opportunity
 from models.tables.linear import Comment, Issue, LinearCycle, LinearProject, LinearState
 from models.tables.platform import AccountScope, JobRun, Project, VendorConnection
 from models.tables.reliability import ConnectorError, ConnectorSyncState, ReconciliationMetric
@@ -194,6 +195,14 @@ def fill(place: Place, now: dt.datetime) -> None:
         body=f"They asked about the deadline of {place.marker}.",
         author_name=place.marker,
     )
+    opportunity = Opportunity(
+        account_scope_id=place.scope,
+        project_id=place.project,
+        name=f"Opportunity {place.marker}",
+        stage="unmapped",
+        vendor_stage=f"Stage {place.marker}",
+    )
+    _add(place.session, opportunity)
     connection = place.connections["linear"]
     _add(
         place.session,

@@ -15,6 +15,7 @@ from tools_app.api import (
     auth,
     completeness,
     connectors,
+    crm,
     events,
     health,
     jobs,
@@ -22,6 +23,7 @@ from tools_app.api import (
     projects,
     records,
     system,
+    webhooks,
 )
 from tools_app.api.docs import install_docs
 from tools_app.api.errors import ErrorAnswer, install_error_handlers
@@ -34,7 +36,7 @@ Control Tower's API. Log in with `POST /api/auth/login`; the session cookie then
 `csrf_token` goes into the `x-csrf-token` header of every other mutation. Every answer carries `x-request-id`.
 """
 # Paths that answer without a session.
-PUBLIC = frozenset({"/auth/login", "/health", "/metrics"})
+PUBLIC = frozenset({"/auth/login", "/health", "/metrics", "/webhooks/{connector}/{binding}"})
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorAnswer, "description": "Invalid input"},
@@ -86,7 +88,19 @@ def _inner_api() -> ApiApp:
         title="Control Tower", version=VERSION, docs_url=None, redoc_url=None, openapi_url="/openapi.json"
     )
     api.path_prefix = "/api"
-    for module in (auth, projects, records, lightrag, connectors, completeness, jobs, system, events):
+    for module in (
+        auth,
+        projects,
+        records,
+        lightrag,
+        connectors,
+        completeness,
+        crm,
+        jobs,
+        system,
+        events,
+        webhooks,
+    ):
         api.include_router(module.router, responses=_ERRORS)
     install_docs(api)
     install_error_handlers(api)

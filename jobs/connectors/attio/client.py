@@ -62,6 +62,14 @@ class AttioClient:
             return None
         return self._normaliser(stream)(body["data"])
 
+    def stage_history(self, deal_id: str) -> list[dict[str, Any]]:
+        """Return the stage values of a deal, past ones included; none when the deal is gone. Raises VendorError."""
+        path = f"/v2/objects/deals/records/{deal_id}/attributes/stage/values"
+        try:
+            return _data(self._http.get_json(path, {"show_historic": "true"}), "deals.stage")
+        except NotThere:
+            return []
+
     def _normaliser(self, stream: str) -> Callable[[dict[str, Any]], Record]:
         if stream == "companies":
             entries = self._lists_by_company()

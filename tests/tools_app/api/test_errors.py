@@ -63,10 +63,16 @@ def test_an_invalid_body_is_400_in_the_one_shape(client: httpx.Client) -> None:
 def test_every_mutation_refuses_a_body_it_does_not_know(client: httpx.Client) -> None:
     paths = client.get("/api/openapi.json").json()["paths"]
     mutations = [
-        (method, path.format(name="linear", project_id="all", error_id=new_id()))
+        (
+            method,
+            path.format(
+                name="linear", project_id="all", error_id=new_id(), connector="linear", binding=new_id()
+            ),
+        )
         for path, operations in paths.items()
         for method in operations
-        if method != "get"
+        # A delivery proves itself by its signature before anything in it is read.
+        if method != "get" and path != "/api/webhooks/{connector}/{binding}"
     ]
     assert ("post", "/api/auth/logout") in mutations
     for method, path in mutations:

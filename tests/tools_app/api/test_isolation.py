@@ -104,6 +104,11 @@ CALLS: dict[tuple[str, str], Call] = {
     ),
     ("post", "/api/connectors/{name}/reconcile"): post("/api/connectors/linear/reconcile"),
     ("post", "/api/connectors/{name}/repair"): post("/api/connectors/linear/repair"),
+    ("post", "/api/webhooks/{connector}/{binding}"): post(f"/api/webhooks/linear/{new_id()}", {}),
+    ("put", "/api/webhooks/{connector}/{binding}/secret"): lambda client, _: [
+        client.put(f"/api/webhooks/linear/{new_id()}/secret", json={"secret": "0123456789abcdef"})
+    ],
+    ("get", "/api/crm/unmapped-stages"): get("/api/crm/unmapped-stages"),
     ("get", "/api/jobs/status"): get("/api/jobs/status"),
     ("get", "/api/system"): get("/api/system"),
     # Streams and logout have tests of their own (test_events, test_auth).
@@ -116,6 +121,7 @@ READS_BUSINESS_DATA = [
     ("post", "/api/search"), ("get", "/api/connectors/state"), ("get", "/api/connectors/errors"), ("get", "/api/jobs/status"),
     ("get", "/api/connectors/completeness"), ("get", "/api/connectors/{name}/diff.csv"),
     ("get", "/api/connectors/errors/{error_id}/payload"),
+    ("get", "/api/crm/unmapped-stages"),
 ]  # fmt: skip
 NUMBERS_ONLY = {
     "/api/control-tower", "/api/lightrag/status", "/api/connectors/state", "/api/connectors/completeness",
