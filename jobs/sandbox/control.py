@@ -12,9 +12,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from jobs.sandbox.bindings import demo_bindings
+from jobs.sandbox.changes import ChangeRefused
 from jobs.sandbox.happenings import EventRefused
 from jobs.sandbox.sandbox import MAIN, Sandbox, TooManyTicks
-from jobs.sandbox.serving.faults import Fault, FaultSwitch
+from jobs.sandbox.serving.faults import FaultSwitch, read_fault
 from jobs.sandbox.serving.quotas import Quota
 from jobs.sandbox.serving.request_log import RequestLog
 from jobs.sandbox.world.reading import WorldError
@@ -38,12 +39,14 @@ class Control:
         return [
             Route("/_sandbox/tick", self.tick, methods=["POST"]),
             Route("/_sandbox/event", self.event, methods=["POST"]),
+            Route("/_sandbox/change", self.change, methods=["POST"]),
             Route("/_sandbox/state", self.state, methods=["GET"]),
             Route("/_sandbox/requests", self.requests, methods=["GET"]),
             Route("/_sandbox/requests", self.forget_requests, methods=["DELETE"]),
             Route("/_sandbox/faults", self.faults, methods=["GET"]),
             Route("/_sandbox/faults", self.add_fault, methods=["POST"]),
             Route("/_sandbox/faults", self.clear_faults, methods=["DELETE"]),
+            Route("/_sandbox/faults/{fault:int}", self.end_fault, methods=["DELETE"]),
             Route("/_sandbox/quotas", self.set_quota, methods=["POST"]),
         ]
 
@@ -67,6 +70,16 @@ class Control:
     def _apply(self, body: dict[str, Any]) -> dict[str, Any]:
         brought = self._sandbox.apply(body.get("tenant", MAIN), body["project"], body["event"])
         return {"new_rows": int(brought), "at": self._sandbox.now().isoformat()}
+
+    async def change(self, request: Request) -> Response:
+        """POST {vendor, name, fields, tenant?}: let somebody change a record by its id now."""
+        return await _steered(request, self._change)
+
+    def _change(self, body: dict[str, Any]) -> dict[str, Any]:
+        record = self._sandbox.change(
+            body.get("tenant", MAIN), body["vendor"], body["name"], dict(body.get("fields") or {})
+        )
+        return {"record": record, "at": self._sandbox.now().isoformat()}
 
     async def state(self, _: Request) -> Response:
         """GET: anchor, time, tokens, how to bind the projects, and counts per tenant."""
@@ -97,24 +110,21 @@ class Control:
 
     async def faults(self, _: Request) -> Response:
         """GET: faults still in force."""
-        return _reply({"faults": [asdict(fault) for fault in self._faults.waiting()]})
+        return _reply({"faults": [fault.shape() for fault in self._faults.waiting()]})
 
     async def add_fault(self, request: Request) -> Response:
-        """POST {vendor, route_prefix, kind, times, contains?, skip?, seconds?}: switch a fault on."""
+        """POST {vendor, kind, route?, contains?, skip?, times?, probability?, seed?, seconds?}: switch a fault on."""
         return await _steered(request, self._add_fault)
 
     def _add_fault(self, body: dict[str, Any]) -> dict[str, Any]:
-        fault = Fault(
-            vendor=str(body["vendor"]),
-            route_prefix=str(body.get("route_prefix", "/")),
-            kind=str(body["kind"]),
-            times=int(body.get("times", 1)),
-            contains=str(body.get("contains", "")),
-            skip=int(body.get("skip", 0)),
-            seconds=float(body.get("seconds", 60.0)),
-        )
-        self._faults.add(fault)
-        return {"faults": len(self._faults.waiting())}
+        fault = self._faults.add(read_fault(body))
+        return {"faults": len(self._faults.waiting()), "fault": fault.shape()}
+
+    async def end_fault(self, request: Request) -> Response:
+        """DELETE: switch one fault off."""
+        if not self._faults.remove(request.path_params["fault"]):
+            return _reply({"error": "no such fault is in force"}, 404)
+        return _reply({"faults": len(self._faults.waiting())})
 
     async def clear_faults(self, _: Request) -> Response:
         """DELETE: switch all faults off."""
@@ -140,7 +150,15 @@ async def _steered(request: Request, act: Callable[[dict[str, Any]], dict[str, A
         return _reply(partial(act, body)())
     except TooManyTicks as error:
         return _reply({"error": str(error)}, 409)
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, EventRefused, WorldError) as error:
+    except (
+        orjson.JSONDecodeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        ChangeRefused,
+        EventRefused,
+        WorldError,
+    ) as error:
         return _reply({"error": f"{type(error).__name__}: {error}"}, 400)
 
 

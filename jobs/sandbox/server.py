@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from jobs.sandbox.chatwoot.finders import Viewer
 from jobs.sandbox.control import Control
 from jobs.sandbox.linear.app import ANSWERS as LINEAR_ANSWERS
 from jobs.sandbox.linear.app import LinearServer, linear_app
+from jobs.sandbox.meddling import meddle
 from jobs.sandbox.sandbox import MAIN, TWIN, Sandbox, TooManyTicks
 from jobs.sandbox.serving.faults import FaultSwitch
 from jobs.sandbox.serving.gate import Gate
@@ -118,7 +120,8 @@ def assemble(sandbox: Sandbox, chatwoot_origin: str) -> Assembly:
         "attio": (attio, ATTIO_ANSWERS),
     }
     apps: dict[str, ASGIApp] = {
-        vendor: Gate(app, vendor, sandbox, faults, log, worded) for vendor, (app, worded) in answers.items()
+        vendor: Gate(app, vendor, sandbox, faults, log, worded, partial(meddle, sandbox))
+        for vendor, (app, worded) in answers.items()
     }
     return Assembly(sandbox, control, apps)
 

@@ -85,7 +85,12 @@ def broken(status: int) -> Response:
                     media_type="text/html")  # fmt: skip
 
 
-ANSWERS: Final = FaultAnswers(throttled, broken)
+def refused() -> Response:
+    """Chatwoot: an unknown token is 401."""
+    return reply({"error": "Invalid Access Token"}, 401)
+
+
+ANSWERS: Final = FaultAnswers(throttled, broken, refused)
 
 
 def chatwoot_app(server: ChatwootServer) -> Starlette:
@@ -156,13 +161,16 @@ def _access(request: Request, server: ChatwootServer) -> tuple[Account, Viewer]:
     # Chatwoot: the token is read from api_access_token, an invalid one and a foreign account are both 401.
     access = server.tokens.get(request.headers.get("api_access_token", ""))
     if access is None:
-        raise _Refused(reply({"error": "Invalid Access Token"}, 401))
+        raise _Refused(refused())
     account_id = request.path_params.get("account", access.account_id)
     if account_id not in server.accounts:
         raise _Refused(reply({"error": "Resource could not be found"}, 404))
     if account_id != access.account_id:
         raise _Refused(reply({"error": "You are not authorized to access this account"}, 401))
-    return server.accounts[access.account_id], access.viewer
+    viewer = access.viewer
+    if fault_of(request.scope) == "one_inbox":
+        viewer = Viewer(viewer.agent, frozenset(sorted(viewer.inbox_ids)[:1]))
+    return server.accounts[access.account_id], viewer
 
 
 def _page_number(request: Request) -> int:
