@@ -109,6 +109,7 @@ def chatwoot_app(server: ChatwootServer) -> Starlette:
         (f"{api}/contacts/{{contact:int}}", _contact, "GET"),
         (f"{api}/contacts/{{contact:int}}/conversations", _contact_conversations, "GET"),
         (f"{api}/inboxes", _inboxes, "GET"),
+        (f"{api}/inboxes/{{inbox:int}}", _inbox, "GET"),
         (f"{api}/labels", _labels, "GET"),
         (f"{api}/agents", _agents, "GET"),
         (f"{api}/teams", _teams, "GET"),
@@ -324,6 +325,17 @@ def _contact_conversations(request: Request, server: ChatwootServer) -> Response
 def _inboxes(request: Request, server: ChatwootServer) -> Response:
     account, viewer = _access(request, server)
     return reply({"payload": [inbox_shape(i) for i in account.inboxes.values() if i.id in viewer.inbox_ids]})
+
+
+def _inbox(request: Request, server: ChatwootServer) -> Response:
+    # Chatwoot (InboxesController#show, InboxPolicy): 401 for an inbox that exists but is not assigned to the user.
+    account, viewer = _access(request, server)
+    inbox = account.inboxes.get(request.path_params["inbox"])
+    if inbox is None:
+        return reply({"error": "Resource could not be found"}, 404)
+    if inbox.id not in viewer.inbox_ids:
+        return reply({"error": "You are not authorized to do this action"}, 401)
+    return reply(inbox_shape(inbox))
 
 
 def _labels(request: Request, server: ChatwootServer) -> Response:

@@ -170,8 +170,14 @@ def test_a_token_can_see_one_inbox_of_several(vendors: Vendors) -> None:
     assert other == []
     number = chatwoot(vendors, hidden).json()["data"]["payload"][0]["id"]
     control(vendors, "POST", "faults", vendor="chatwoot", kind="one_inbox", times=1)
+    refusal = "You are not authorized to do this action"
     answer = chatwoot(vendors, f"/conversations/{number}")
-    assert (answer.status_code, answer.json()["error"]) == (401, "You are not authorized to do this action")
+    assert (answer.status_code, answer.json()["error"]) == (401, refusal)
+    control(vendors, "POST", "faults", vendor="chatwoot", kind="one_inbox", times=1)
+    answer = chatwoot(vendors, f"/inboxes/{everything[1]['id']}")
+    assert (answer.status_code, answer.json()["error"]) == (401, refusal)
+    assert chatwoot(vendors, f"/inboxes/{everything[1]['id']}").json() == everything[1]
+    assert chatwoot(vendors, "/inboxes/999999").status_code == 404
 
 
 def test_a_changed_schema_lacks_the_list_of_records(vendors: Vendors) -> None:
