@@ -109,14 +109,15 @@ class Advance:
 
     def __init__(self, stream: str) -> None:
         self._stream = stream
+        self._first: list[Any] = []
         self._last: list[Any] = []
 
     def check(self, items: Iterable[Any]) -> None:
-        """Raise SchemaChanged when a page shows the ids of the page before it."""
+        """Raise SchemaChanged when a page shows the ids of the page before it, or of the first."""
         ids = [item.get("id") for item in items if isinstance(item, dict)]
-        if ids and ids == self._last:
+        if ids and ids in (self._first, self._last):
             raise SchemaChanged(f"{self._stream}.page", "the next page is the same page again")
-        self._last = ids
+        self._first, self._last = self._first or ids, ids
 
 
 def normalise_all(

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from jobs.sandbox.changes import ChangeRefused, apply_change
 from jobs.sandbox.happenings import EventRefused, apply_event
+from jobs.sandbox.serving.steering import Busy
 from jobs.sandbox.state import MAX_ENTRIES, State, StateFile
 from jobs.sandbox.tenant import Origins, Tenant
 from jobs.sandbox.ticks import TickReport, Ticks
@@ -21,7 +22,7 @@ _FIRST_MAIN_ID: Final = 1
 _FIRST_TWIN_ID: Final = 700_001
 
 
-class TooManyTicks(RuntimeError):
+class TooManyTicks(Busy):
     """The state file holds as many entries as it may; a reset starts a new world."""
 
 
@@ -36,6 +37,7 @@ class Sandbox:
         studios: tuple[StudioWorld, StudioWorld] | None = None,
     ) -> None:
         self._file = file
+        self.origins = origins
         self._clock = clock
         self.state: State = file.load_or_create(clock())
         main, twin = studios or (load_studio(), load_studio(TWIN_FOLDER))

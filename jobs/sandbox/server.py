@@ -6,7 +6,6 @@ import signal
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +29,7 @@ from jobs.sandbox.serving.quotas import FixedWindow, LeakyBucket, Quota
 from jobs.sandbox.serving.request_log import RequestLog
 from jobs.sandbox.state import StateFile
 from jobs.sandbox.tenant import Origins, Tenant
+from jobs.sandbox.webhooks.courier import Courier
 from models.infra.logging import get_logger
 
 log = get_logger(__name__)
@@ -79,7 +79,8 @@ def assemble(sandbox: Sandbox, chatwoot_origin: str) -> Assembly:
         "attio_reads": Quota(100, 1),
         "attio_score": Quota(100_000, 10),
     }
-    control = Control(sandbox, faults, log, quotas)
+    courier = Courier(sandbox, faults)
+    control = Control(sandbox, faults, log, quotas, courier)
     main, twin, tokens = sandbox.tenants[MAIN], sandbox.tenants[TWIN], sandbox.state.tokens
     chatwoot = chatwoot_app(
         ChatwootServer(
@@ -96,6 +97,11 @@ def assemble(sandbox: Sandbox, chatwoot_origin: str) -> Assembly:
         )
     )
     chatwoot.router.routes.extend(control.routes())
+
+    def meddled(vendor: str, kind: str, path: str) -> None:
+        meddle(sandbox, vendor, kind, path)
+        courier.notice()
+
     linear = linear_app(
         LinearServer(
             tokens={tokens["linear"]: main.linear, tokens["linear_twin"]: twin.linear},
@@ -120,7 +126,7 @@ def assemble(sandbox: Sandbox, chatwoot_origin: str) -> Assembly:
         "attio": (attio, ATTIO_ANSWERS),
     }
     apps: dict[str, ASGIApp] = {
-        vendor: Gate(app, vendor, sandbox, faults, log, worded, partial(meddle, sandbox))
+        vendor: Gate(app, vendor, sandbox, faults, log, worded, meddled)
         for vendor, (app, worded) in answers.items()
     }
     return Assembly(sandbox, control, apps)

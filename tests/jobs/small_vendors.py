@@ -167,8 +167,9 @@ class SmallVendors:
         self.restart()
 
     def restart(self) -> None:
-        """A new world, as authored, without faults."""
+        """A new world, as authored, without faults, at the present time."""
         self._worlds += 1
+        self.hours.forward(-self.hours.ahead.total_seconds())
         folder = self._folder / f"world-{self._worlds}"
         self.sandbox = Sandbox(StateFile(folder), ORIGINS, clock.utcnow, (self._studio, self._studio))
         self.assembly = assemble(self.sandbox, ORIGINS.chatwoot)
