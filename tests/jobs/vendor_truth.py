@@ -47,6 +47,11 @@ def local(connector: str, connection_id: ConnectionId) -> dict[str, Rows]:
     return found
 
 
+def tolerant(ours: Rows, unlisted: Rows) -> Rows:
+    """Contacts without those visitors whose last conversation was deleted: the vendor has them, and shows them nowhere."""
+    return {key: values for key, values in ours.items() if key not in unlisted}
+
+
 def vendor(connector: str, tenant: Tenant) -> dict[str, Rows]:
     """The same of what the vendor has."""
     return {"chatwoot": _chatwoot, "linear": _linear, "attio": _attio}[connector](tenant)
@@ -66,6 +71,7 @@ def _chatwoot(tenant: Tenant) -> dict[str, Rows]:
         "contacts": {
             str(k.id): (k.name, k.email) for k in account.contacts.values() if k.resolved or k.id in met
         },
+        "unlisted": {str(k.id): () for k in account.contacts.values() if not k.resolved and k.id not in met},
     }
 
 
@@ -76,7 +82,7 @@ def _linear(tenant: Tenant) -> dict[str, Rows]:
             key: (
                 issue["title"],
                 issue["state"]["name"],
-                tuple(sorted(r["issue"]["identifier"] for r in issue["inverseRelations"])),
+                tuple(sorted({r["issue"]["identifier"] for r in issue["inverseRelations"]})),
             )
             for key, issue in tables["issues"].items()
             if not issue.get("trashed")

@@ -156,7 +156,13 @@ def _tell_attio(
     actor = {"type": "workspace-member", "id": next(iter(attio.members))}
     action = "created" if old is None else "deleted" if new is None else "updated"
     if slug and new is None and key in attio.merged:
-        action = "merged"
+        # Attio: a merge fires an event for each of the two originals, under the id of the new record.
+        ids["record_id"] = attio.merged[key]
+        original = {"duplicate_object_id": ids["object_id"], "duplicate_record_id": key}
+        yield "record.merged", {"id": ids, **original, "actor": actor}
+        return
+    if slug and old is None and key in attio.merged.values():
+        return
     if slug and old is not None and new is not None:
         for name, value in new["values"].items():
             if value != old["values"].get(name):
