@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from jobs.connectors.errors import BadRecord
+from jobs.connectors.errors import BadRecord, SchemaChanged
 
 Json = Mapping[str, Any]
 Fact = tuple[str, str]
@@ -102,6 +102,22 @@ class Connector(Protocol):
     def close(self) -> None:
         """Release the connections."""
         ...
+
+
+class Advance:
+    """Notices numbered pages that stand still: a page parameter that the vendor ignores would be read for ever."""
+
+    def __init__(self, stream: str) -> None:
+        self._stream = stream
+        self._first: list[Any] = []
+        self._last: list[Any] = []
+
+    def check(self, items: Iterable[Any]) -> None:
+        """Raise SchemaChanged when a page shows the ids of the page before it, or of the first."""
+        ids = [item.get("id") for item in items if isinstance(item, dict)]
+        if ids and ids in (self._first, self._last):
+            raise SchemaChanged(f"{self._stream}.page", "the next page is the same page again")
+        self._first, self._last = self._first or ids, ids
 
 
 def normalise_all(

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from jobs.sandbox.changes import ChangeRefused, apply_change
 from jobs.sandbox.happenings import EventRefused, apply_event
+from jobs.sandbox.serving.steering import Busy
 from jobs.sandbox.state import MAX_ENTRIES, State, StateFile
 from jobs.sandbox.tenant import Origins, Tenant
 from jobs.sandbox.ticks import TickReport, Ticks
@@ -20,7 +22,7 @@ _FIRST_MAIN_ID: Final = 1
 _FIRST_TWIN_ID: Final = 700_001
 
 
-class TooManyTicks(RuntimeError):
+class TooManyTicks(Busy):
     """The state file holds as many entries as it may; a reset starts a new world."""
 
 
@@ -35,6 +37,7 @@ class Sandbox:
         studios: tuple[StudioWorld, StudioWorld] | None = None,
     ) -> None:
         self._file = file
+        self.origins = origins
         self._clock = clock
         self.state: State = file.load_or_create(clock())
         main, twin = studios or (load_studio(), load_studio(TWIN_FOLDER))
@@ -78,6 +81,26 @@ class Sandbox:
         self._remember(entry)
         return brought
 
+    def change(self, tenant: str, vendor: str, name: str, fields: dict[str, Any]) -> str:
+        """Let somebody at a vendor change a record by its id now and remember it; answers the record's id.
+
+        Raises ChangeRefused, KeyError for an unknown tenant, TooManyTicks.
+        """
+        home = self.tenants[tenant]
+        at = self._next_instant()
+        record = apply_change(home, vendor, name, fields, at, f"change-{len(self.state.entries)}")
+        self._remember(
+            {
+                "at": at.isoformat(),
+                "kind": "change",
+                "tenant": tenant,
+                "vendor": vendor,
+                "name": name,
+                "fields": fields,
+            }
+        )
+        return record
+
     def _next_instant(self) -> datetime:
         if len(self.state.entries) >= MAX_ENTRIES:
             raise TooManyTicks(f"the world holds {MAX_ENTRIES} ticks and events; reset it to start anew")
@@ -103,8 +126,12 @@ class Sandbox:
             self.ticks.happen(at)
             return
         try:
-            self._happen(entry["tenant"], entry["project"], entry["event"], at, f"event-{number}")
-        except (EventRefused, WorldError, KeyError) as error:
+            if entry["kind"] == "change":
+                home = self.tenants[entry["tenant"]]
+                apply_change(home, entry["vendor"], entry["name"], entry["fields"], at, f"change-{number}")
+            else:
+                self._happen(entry["tenant"], entry["project"], entry["event"], at, f"event-{number}")
+        except (ChangeRefused, EventRefused, WorldError, KeyError) as error:
             # The authored world changed since: what an event spoke of is gone. It is shown in the state.
             self.skipped.append(f"{entry['at']}: {error}")
 

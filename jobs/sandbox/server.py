@@ -21,6 +21,7 @@ from jobs.sandbox.chatwoot.finders import Viewer
 from jobs.sandbox.control import Control
 from jobs.sandbox.linear.app import ANSWERS as LINEAR_ANSWERS
 from jobs.sandbox.linear.app import LinearServer, linear_app
+from jobs.sandbox.meddling import meddle
 from jobs.sandbox.sandbox import MAIN, TWIN, Sandbox, TooManyTicks
 from jobs.sandbox.serving.faults import FaultSwitch
 from jobs.sandbox.serving.gate import Gate
@@ -28,6 +29,7 @@ from jobs.sandbox.serving.quotas import FixedWindow, LeakyBucket, Quota
 from jobs.sandbox.serving.request_log import RequestLog
 from jobs.sandbox.state import StateFile
 from jobs.sandbox.tenant import Origins, Tenant
+from jobs.sandbox.webhooks.courier import Courier
 from models.infra.logging import get_logger
 
 log = get_logger(__name__)
@@ -77,7 +79,8 @@ def assemble(sandbox: Sandbox, chatwoot_origin: str) -> Assembly:
         "attio_reads": Quota(100, 1),
         "attio_score": Quota(100_000, 10),
     }
-    control = Control(sandbox, faults, log, quotas)
+    courier = Courier(sandbox, faults)
+    control = Control(sandbox, faults, log, quotas, courier)
     main, twin, tokens = sandbox.tenants[MAIN], sandbox.tenants[TWIN], sandbox.state.tokens
     chatwoot = chatwoot_app(
         ChatwootServer(
@@ -94,6 +97,11 @@ def assemble(sandbox: Sandbox, chatwoot_origin: str) -> Assembly:
         )
     )
     chatwoot.router.routes.extend(control.routes())
+
+    def meddled(vendor: str, kind: str, path: str) -> None:
+        meddle(sandbox, vendor, kind, path)
+        courier.notice()
+
     linear = linear_app(
         LinearServer(
             tokens={tokens["linear"]: main.linear, tokens["linear_twin"]: twin.linear},
@@ -118,7 +126,8 @@ def assemble(sandbox: Sandbox, chatwoot_origin: str) -> Assembly:
         "attio": (attio, ATTIO_ANSWERS),
     }
     apps: dict[str, ASGIApp] = {
-        vendor: Gate(app, vendor, sandbox, faults, log, worded) for vendor, (app, worded) in answers.items()
+        vendor: Gate(app, vendor, sandbox, faults, log, worded, meddled)
+        for vendor, (app, worded) in answers.items()
     }
     return Assembly(sandbox, control, apps)
 

@@ -32,7 +32,7 @@ _TOKENS: Final = {
 
 @dataclass(slots=True)
 class State:
-    """Anchor, tokens by name, and entries `{"at", "kind": "tick"}` or `{"at", "kind": "event", …}` in order."""
+    """Anchor, tokens by name, and entries `{"at", "kind": "tick"}` or `{"at", "kind": "event" or "change", …}` in order."""
 
     anchor: datetime
     tokens: dict[str, str]

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, cast
 import httpx
 
 from jobs.connectors.attio import normalize
-from jobs.connectors.base import Page, Record, Window, normalise_all
+from jobs.connectors.base import Advance, Page, Record, Window, normalise_all
 from jobs.connectors.errors import SchemaChanged, VendorError
 from jobs.connectors.http import NotThere, VendorHttp
 
@@ -84,6 +84,7 @@ class AttioClient:
         raise KeyError(stream)
 
     def _records(self, stream: str, normalise: Callable[[dict[str, Any]], Record]) -> Iterator[Page]:
+        advance = Advance(stream)
         for page in range(_PAGES_AT_MOST):
             body = {
                 "sorts": [{"attribute": "created_at", "direction": "asc"}],
@@ -96,6 +97,7 @@ class AttioClient:
                 # The deals object is off until an administrator switches it on: nothing to read, nothing deleted.
                 yield Page(stream, ())
                 return
+            advance.check(items)
             records, rejected = normalise_all(stream, items, normalise, _record_id)
             for record in records:
                 if record.url:
@@ -112,11 +114,13 @@ class AttioClient:
             parent = (str(item["parent_object"]), str(item["parent_record_id"]))
             return normalize.note(item, members=members, app_url=self._pages_by_record.get(parent))
 
+        advance = Advance("notes")
         for page in range(_PAGES_AT_MOST):
             items = _data(
                 self._http.get_json("/v2/notes", {"limit": _NOTES_LIMIT, "offset": page * _NOTES_LIMIT}),
                 "notes",
             )
+            advance.check(items)
             records, rejected = normalise_all(
                 "notes", items, normalise, lambda item: str(item["id"]["note_id"])
             )
@@ -150,9 +154,11 @@ class AttioClient:
         return self._entries
 
     def _list_members(self, slug: str) -> Iterator[str]:
+        advance = Advance(f"lists.{slug}")
         for page in range(_PAGES_AT_MOST):
             body = {"limit": _RECORDS_LIMIT, "offset": page * _RECORDS_LIMIT}
             items = _data(self._http.post_json(f"/v2/lists/{slug}/entries/query", body), f"lists.{slug}")
+            advance.check(items)
             yield from (str(item["parent_record_id"]) for item in items)
             if len(items) < _RECORDS_LIMIT:
                 return

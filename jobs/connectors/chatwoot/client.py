@@ -2,7 +2,7 @@
 
 How changes are found (the API has no change feed):
 - conversations: first a backfill by ``created_at`` ascending, where new rows only append, so that page shifts hide
-  nothing (one page of overlap covers deletes); later ``updated_within`` seconds, which answers unpaged.
+  nothing (a count that falls meanwhile tells of deletes, and what slipped is read again); later ``updated_within`` seconds, which answers unpaged.
 - messages: by id after the highest one already here; the newest ones of a touched conversation are read again,
   because messages have no ``updated_at`` and edits show in no list.
 - contacts: the list shows only those with e-mail, phone or identifier; the others arrive as ``meta.sender``.
@@ -11,13 +11,14 @@ How changes are found (the API has no change feed):
 from __future__ import annotations
 
 import datetime as dt
+import math
 import random
 from collections.abc import Iterator
 from typing import Any, ClassVar, cast
 
 import httpx
 
-from jobs.connectors.base import Page, Record, Rejected, Window, normalise_all, parse_time
+from jobs.connectors.base import Advance, Page, Record, Rejected, Window, normalise_all, parse_time
 from jobs.connectors.chatwoot import normalize
 from jobs.connectors.errors import RateLimited, SchemaChanged, VendorError
 from jobs.connectors.http import NotThere, VendorHttp
@@ -34,7 +35,7 @@ class ChatwootClient:
     """A Chatwoot account as a connector."""
 
     streams: ClassVar[tuple[str, ...]] = ("inboxes", "conversations", "contacts", "messages")
-    by_id: ClassVar[frozenset[str]] = frozenset({"conversations", "contacts"})
+    by_id: ClassVar[frozenset[str]] = frozenset({"inboxes", "conversations", "contacts"})
 
     def __init__(self, base_url: str, account_id: str, token: str, *, timeout_s: float) -> None:
         self._account_url = f"{base_url}/app/accounts/{account_id}"
@@ -66,8 +67,13 @@ class ChatwootClient:
         }[stream](window)
 
     def fetch_one(self, stream: str, vendor_id: str) -> Record | None:
-        """Return one conversation or contact; other streams are read through their conversation."""
+        """Return one inbox, conversation or contact; other streams are read through their conversation.
+
+        A token that may not see an inbox (any more) is refused with 401, also for its conversations: no proof of a delete.
+        """
         try:
+            if stream == "inboxes":
+                return normalize.inbox(self._http.get_json(f"/inboxes/{vendor_id}"))
             if stream == "conversations":
                 item = self._http.get_json(f"/conversations/{vendor_id}")
                 return normalize.conversation(
@@ -104,18 +110,27 @@ class ChatwootClient:
     def _all_conversations(self, window: Window) -> Iterator[Page]:
         # The start of the backfill is kept: what changes while it runs is asked for afterwards.
         started = str(window.committed.get("backfill_started") or window.run_start.isoformat())
-        number = max(1, int(window.committed.get("backfill_page") or 1) - 1)
-        for page in range(number, _PAGES_AT_MOST):
+        first = page = max(1, int(window.committed.get("backfill_page") or 1) - 1)
+        advance, before, shown = Advance("conversations"), 0, 1
+        for _ in range(_PAGES_AT_MOST):
             params = {"status": "all", "assignee_type": "all", "sort_by": "created_at_asc", "page": page}
             items, total = _conversation_list(self._http.get_json("/conversations", params))
+            gone, before = before - (total or 0), total or 0
+            if gone > 0 and page > first:
+                # Deleted meanwhile: as many rows have slipped from this page onto those already read.
+                page = max(first, page - math.ceil(gone / shown))
+                advance = Advance("conversations")
+                continue
+            advance.check(items)
             if not items:
                 yield Page(
-                    "conversations", (), cursor={"since": started}, total=total, scanned_all=number == 1
+                    "conversations", (), cursor={"since": started}, total=total, scanned_all=first == 1
                 )
                 return
             yield self._conversation_page(
                 items, cursor={"backfill_started": started, "backfill_page": page}, total=total
             )
+            page, shown = page + 1, len(items)
 
     def _conversation_page(
         self, items: list[dict[str, Any]], *, cursor: dict[str, Any], total: int | None
@@ -142,11 +157,13 @@ class ChatwootClient:
         since = parse_time(window.committed.get("since"))
         sort = "created_at" if full or since is None else "-last_activity_at"
         scan_cursor = window.run_start.isoformat() if full else window.committed.get("scanned_at")
+        advance = Advance("contacts")
         for page in range(1, _PAGES_AT_MOST):
             body = self._http.get_json(
                 "/contacts", {"page": page, "sort": sort, "include_contact_inboxes": "false"}
             )
             items = _payload(body, "contacts")
+            advance.check(items)
             records, rejected = normalise_all(
                 "contacts", items, lambda item: normalize.contact(item, account_url=self._account_url), _id
             )

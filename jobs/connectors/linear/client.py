@@ -171,6 +171,9 @@ def _classify(response: httpx.Response) -> VendorError | None:
         return QueryTooComplex(message)
     if kind in ("authentication error", "forbidden"):
         return CredentialsInvalid(message)
+    if kind == "graphql error":
+        # The document no longer fits the vendor's schema: a test holds ours against the published one.
+        return SchemaChanged("query", message)
     if kind in _RETRYABLE_TYPES:
         return VendorDown(message)
     return RequestRefused(message)

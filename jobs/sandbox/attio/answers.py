@@ -56,4 +56,9 @@ def broken(status: int) -> Response:
     return failure(status, "api_error", "internal_error", "An unexpected error happened")
 
 
-ANSWERS: Final = FaultAnswers(throttled, broken)
+def unauthorized() -> Response:
+    """Attio: a missing or unknown token is 401."""
+    return failure(401, "auth_error", "unauthorized", "The access token is missing or invalid.")
+
+
+ANSWERS: Final = FaultAnswers(throttled, broken, unauthorized)

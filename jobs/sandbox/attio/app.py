@@ -12,7 +12,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from jobs.sandbox.attio.answers import Refused, bad_request, failure, not_found, reply, throttled
+from jobs.sandbox.attio.answers import (
+    Refused,
+    bad_request,
+    failure,
+    not_found,
+    reply,
+    throttled,
+    unauthorized,
+)
 from jobs.sandbox.attio.pages import note_page, record_page
 from jobs.sandbox.attio.query import BadQuery, score, select
 from jobs.sandbox.attio.schema import OBJECTS, STAGES, Attribute, Json
@@ -100,7 +108,7 @@ def _guarded(handler: Handler, server: AttioServer) -> Callable[[Request], Any]:
         if workspace is None:
             if request.url.path == "/v2/self":
                 return Response(orjson.dumps({"active": False}), media_type="application/json")
-            return failure(401, "auth_error", "unauthorized", "The access token is missing or invalid.")
+            return unauthorized()
         # Attio: 100 reads a second over the whole API; a query counts as a read.
         if not server.reads.take(token, server.now()):
             return throttled(server.now())
@@ -237,6 +245,9 @@ def _slice(
     offset = _whole(source.get("offset"), "offset", 0, None)
     if fault_of(request.scope) == "stuck_cursor":
         offset = 0
+    elif fault_of(request.scope) == "page_shift" and offset:
+        # Attio: offsets slip when a row before them is deleted while somebody pages.
+        offset += 1
     return rows[offset : offset + limit]
 
 

@@ -92,6 +92,8 @@ class Workspace:
         self.members: dict[str, Member] = {}
         self.records: dict[str, dict[str, Entry]] = {name: {} for name in OBJECTS}
         self.notes: dict[str, Note] = {}
+        # Where merged records went: old id to new id.
+        self.merged: dict[str, str] = {}
         self.lists: dict[str, str] = {}
         self.listed: dict[str, Listed] = {}
         self._referrers: dict[tuple[str, str], dict[str, list[Entry]]] = {}
@@ -126,6 +128,7 @@ class Workspace:
             if bodies:
                 self.set(merged, attribute.slug, bodies, at, SYSTEM_ACTOR)
         gone = (primary_id, secondary_id)
+        self.merged.update(dict.fromkeys(gone, merged.id))
         for object_slug, slug in (("people", "company"), ("deals", "associated_company")):
             for entry in self.records[object_slug].values():
                 if entry.first(slug, "target_record_id") in gone:
@@ -138,6 +141,26 @@ class Workspace:
                 del self.listed[listed.id]
             listed.record_id = merged.id
         return merged.id
+
+    def delete(self, object_slug: str, record_id: str) -> None:
+        """Remove a record with its notes and list entries; references to it end."""
+        del self.records[object_slug][record_id]
+        self._referrers.clear()
+        for owner, slug in (
+            ("people", "company"),
+            ("deals", "associated_company"),
+            ("deals", "associated_people"),
+        ):
+            for entry in self.records[owner].values():
+                entry.values[slug] = [
+                    value
+                    for value in entry.values.get(slug, ())
+                    if value.body["target_record_id"] != record_id
+                ]
+        for note in [n for n in self.notes.values() if n.parent_id == record_id]:
+            del self.notes[note.id]
+        for listed in [item for item in self.listed.values() if item.record_id == record_id]:
+            del self.listed[listed.id]
 
     def referrers(self, object_slug: str, slug: str, record_id: str) -> list[Entry]:
         """Records of an object whose reference attribute points at a record."""

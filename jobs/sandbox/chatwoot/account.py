@@ -146,6 +146,7 @@ class Account:
         self.contacts: dict[int, Contact] = {}
         self.conversations: dict[int, Conversation] = {}
         self.message_home: dict[int, int] = {}
+        self._next_conversation = 1
         self._next_contact = first_id
         self._next_message = first_id
         self._next_attachment = first_id
@@ -159,7 +160,8 @@ class Account:
 
     def open_conversation(self, conversation: Conversation) -> Conversation:
         """Store a conversation under the next display id."""
-        conversation.id = len(self.conversations) + 1
+        conversation.id = self._next_conversation
+        self._next_conversation += 1
         self.conversations[conversation.id] = conversation
         inboxes = self.contacts[conversation.contact_id].inbox_ids
         if conversation.inbox_id not in inboxes:
@@ -231,6 +233,11 @@ class Account:
             for message in conversation.messages:
                 if message.sender == ("contact", mergee_id):
                     message.sender = ("contact", base_id)
+
+    def delete_conversation(self, conversation_id: int) -> None:
+        """Chatwoot: an administrator may delete a conversation; its messages go with it and no event tells of it."""
+        for message in self.conversations.pop(conversation_id).messages:
+            del self.message_home[message.id]
 
     def find_message(self, message_id: int) -> tuple[Conversation, Message]:
         """A message with its conversation. Raises KeyError when unknown."""

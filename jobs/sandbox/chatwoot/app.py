@@ -85,7 +85,12 @@ def broken(status: int) -> Response:
                     media_type="text/html")  # fmt: skip
 
 
-ANSWERS: Final = FaultAnswers(throttled, broken)
+def refused() -> Response:
+    """Chatwoot: an unknown token is 401."""
+    return reply({"error": "Invalid Access Token"}, 401)
+
+
+ANSWERS: Final = FaultAnswers(throttled, broken, refused)
 
 
 def chatwoot_app(server: ChatwootServer) -> Starlette:
@@ -104,6 +109,7 @@ def chatwoot_app(server: ChatwootServer) -> Starlette:
         (f"{api}/contacts/{{contact:int}}", _contact, "GET"),
         (f"{api}/contacts/{{contact:int}}/conversations", _contact_conversations, "GET"),
         (f"{api}/inboxes", _inboxes, "GET"),
+        (f"{api}/inboxes/{{inbox:int}}", _inbox, "GET"),
         (f"{api}/labels", _labels, "GET"),
         (f"{api}/agents", _agents, "GET"),
         (f"{api}/teams", _teams, "GET"),
@@ -156,13 +162,16 @@ def _access(request: Request, server: ChatwootServer) -> tuple[Account, Viewer]:
     # Chatwoot: the token is read from api_access_token, an invalid one and a foreign account are both 401.
     access = server.tokens.get(request.headers.get("api_access_token", ""))
     if access is None:
-        raise _Refused(reply({"error": "Invalid Access Token"}, 401))
+        raise _Refused(refused())
     account_id = request.path_params.get("account", access.account_id)
     if account_id not in server.accounts:
         raise _Refused(reply({"error": "Resource could not be found"}, 404))
     if account_id != access.account_id:
         raise _Refused(reply({"error": "You are not authorized to access this account"}, 401))
-    return server.accounts[access.account_id], access.viewer
+    viewer = access.viewer
+    if fault_of(request.scope) == "one_inbox":
+        viewer = Viewer(viewer.agent, frozenset(sorted(viewer.inbox_ids)[:1]))
+    return server.accounts[access.account_id], viewer
 
 
 def _page_number(request: Request) -> int:
@@ -316,6 +325,17 @@ def _contact_conversations(request: Request, server: ChatwootServer) -> Response
 def _inboxes(request: Request, server: ChatwootServer) -> Response:
     account, viewer = _access(request, server)
     return reply({"payload": [inbox_shape(i) for i in account.inboxes.values() if i.id in viewer.inbox_ids]})
+
+
+def _inbox(request: Request, server: ChatwootServer) -> Response:
+    # Chatwoot (InboxesController#show, InboxPolicy): 401 for an inbox that exists but is not assigned to the user.
+    account, viewer = _access(request, server)
+    inbox = account.inboxes.get(request.path_params["inbox"])
+    if inbox is None:
+        return reply({"error": "Resource could not be found"}, 404)
+    if inbox.id not in viewer.inbox_ids:
+        return reply({"error": "You are not authorized to do this action"}, 401)
+    return reply(inbox_shape(inbox))
 
 
 def _labels(request: Request, server: ChatwootServer) -> Response:

@@ -66,7 +66,14 @@ def _broken(status: int) -> Response:
     return reply({"errors": [error_entry("Internal server error", "internal error")]}, status)
 
 
-ANSWERS: Final = FaultAnswers(_throttled, _broken)
+def _refused() -> Response:
+    entry = error_entry(
+        "Authentication required, not authenticated", "authentication error", code="AUTHENTICATION_ERROR"
+    )
+    return reply({"errors": [entry]}, 401)
+
+
+ANSWERS: Final = FaultAnswers(_throttled, _broken, _refused)
 
 
 def linear_app(server: LinearServer, workspaces: Mapping[str, Workspace]) -> Starlette:
@@ -107,10 +114,7 @@ def _workspace(server: LinearServer, request: Request) -> Workspace | None:
 def _graphql(server: LinearServer, executor: Executor, request: Request, raw: bytes) -> Response:
     workspace = _workspace(server, request)
     if workspace is None:
-        message = "Authentication required, not authenticated"
-        return reply(
-            {"errors": [error_entry(message, "authentication error", code="AUTHENTICATION_ERROR")]}, 401
-        )
+        return _refused()
     now, user = server.now(), str(workspace.viewer["id"])
     fault = fault_of(request.scope)
     if not server.requests.take(user, 1, now):
@@ -121,6 +125,14 @@ def _graphql(server: LinearServer, executor: Executor, request: Request, raw: by
         operation = body.get("operationName")
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         entry = error_entry("Request body must be JSON with a query", "graphql error")
+        return reply({"errors": [entry]}, 400, _headers(server, user, now, 0))
+    if fault == "schema_change":
+        # GraphQL: a field that was removed makes every document that asks for it invalid.
+        entry = error_entry(
+            'Cannot query field "nodes" on type "Connection".',
+            "graphql error",
+            code="GRAPHQL_VALIDATION_FAILED",
+        )
         return reply({"errors": [entry]}, 400, _headers(server, user, now, 0))
     document = executor.document(str(query))
     if isinstance(document, list):

@@ -231,6 +231,20 @@ class Workspace:
         issue["archivedAt"] = at
         issue["updatedAt"] = at
 
+    def delete_issue(self, issue: Record) -> None:
+        """Linear: `permanentlyDelete` of an administrator; comments and relations go with the issue."""
+        del self.tables["issues"][issue["id"]]
+        for comment in issue["comments"]:
+            del self.tables["comments"][comment["id"]]
+        for relation in [*issue["relations"], *issue["inverseRelations"]]:
+            self.delete_relation(relation)
+
+    def delete_relation(self, relation: Record) -> None:
+        """Remove a relation from both of its issues."""
+        del self.tables["relations"][relation["id"]]
+        relation["issue"]["relations"].remove(relation)
+        relation["relatedIssue"]["inverseRelations"].remove(relation)
+
     def issue_by(self, id_or_identifier: str) -> Record | None:
         """An issue by UUID or by an identifier such as HPN-12."""
         issues = self.tables["issues"]

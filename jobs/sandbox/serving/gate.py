@@ -4,13 +4,24 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jobs.sandbox.serving.faults import Fault, FaultSwitch
 from jobs.sandbox.serving.request_log import LoggedRequest, RequestLog
+from jobs.sandbox.serving.spoiling import half, with_bad_record, without_list
+
+# Vendor (empty: all) and kind of the faults that alter a whole answer.
+_SPOILERS: Final[dict[tuple[str, str], Callable[[bytes], bytes]]] = {
+    ("", "truncated"): half,
+    ("", "bad_record"): with_bad_record,
+    ("chatwoot", "schema_change"): without_list,
+    ("attio", "schema_change"): without_list,
+}
+# Vendor, kind of fault and path of the request: lets people at the vendor change something while a list is read.
+Meddle = Callable[[str, str, str], None]
 
 # Requests to these paths steer the sandbox; they are no vendor's and are neither logged nor broken.
 CONTROL_PREFIX = "/_sandbox"
@@ -30,6 +41,7 @@ class FaultAnswers:
 
     throttled: Callable[[datetime], Response]
     broken: Callable[[int], Response]
+    refused: Callable[[], Response]
 
 
 class Gate:
@@ -43,6 +55,7 @@ class Gate:
         faults: FaultSwitch,
         log: RequestLog,
         answers: FaultAnswers,
+        meddle: Meddle,
     ) -> None:
         self._app = app
         self._vendor = vendor
@@ -50,6 +63,7 @@ class Gate:
         self._faults = faults
         self._log = log
         self._answers = answers
+        self._meddle = meddle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or fail it as asked."""
@@ -61,11 +75,10 @@ class Gate:
             now, self._vendor, scope["method"], scope["path"], scope["query_string"].decode()
         )
         body = b""
-        inner_receive = receive
         if scope["method"] == "POST":
             body = await _read_body(receive)
             self._log.attach_body(entry, body)
-            inner_receive = _replay(body, receive)
+        inner_receive = _replay(body, receive)
         fault = self._faults.take(self._vendor, scope["path"], body.decode("utf-8", "replace"))
         if fault is None:
             await self._app(scope, inner_receive, _noting(send, entry))
@@ -84,24 +97,35 @@ class Gate:
     ) -> None:
         raw, replayed = receives
         noting = _noting(send, entry)
+        spoil = _SPOILERS.get((self._vendor, fault.kind)) or _SPOILERS.get(("", fault.kind))
+        if spoil is not None:
+            await self._spoil(spoil, scope, replayed, noting)
+            return
         match fault.kind:
             case "429":
                 await self._answers.throttled(now)(scope, replayed, noting)
             case "500" | "503" | "404":
                 await self._answers.broken(int(fault.kind))(scope, replayed, noting)
+            case "wrong_token":
+                await self._answers.refused()(scope, replayed, noting)
             case "timeout":
-                await _wait_for_hangup(raw, fault.seconds)
+                await _hung_up_within(raw, fault.seconds)
                 _cut(raw)
+            case "slow":
+                if not await _hung_up_within(raw, fault.seconds):
+                    await self._app(scope, replayed, noting)
             case "reset":
                 _cut(raw)
-            case "truncated":
-                await self._truncate(scope, replayed, noting)
             case _:
-                # errors_200, partial_200 and stuck_cursor are shapes only the vendor itself can produce.
+                # What only the vendor's own code can play (its errors beside data, its cursors, its visibility), and
+                # what people do right after the answer.
                 scope.setdefault("state", {})["fault"] = fault.kind
                 await self._app(scope, replayed, noting)
+                self._meddle(self._vendor, fault.kind, scope["path"])
 
-    async def _truncate(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _spoil(
+        self, spoil: Callable[[bytes], bytes], scope: Scope, receive: Receive, send: Send
+    ) -> None:
         parts: list[bytes] = []
         head: list[Message] = []
 
@@ -112,12 +136,11 @@ class Gate:
                 parts.append(message.get("body", b""))
 
         await self._app(scope, receive, collect)
-        whole = b"".join(parts)
-        half = whole[: max(1, len(whole) // 2)]
+        body = spoil(b"".join(parts))
         headers = [(k, v) for k, v in head[0]["headers"] if k.lower() != b"content-length"]
-        headers.append((b"content-length", str(len(half)).encode()))
+        headers.append((b"content-length", str(len(body)).encode()))
         await send({**head[0], "headers": headers})
-        await send({"type": "http.response.body", "body": half})
+        await send({"type": "http.response.body", "body": body})
 
 
 def fault_of(scope: Scope) -> str:
@@ -158,7 +181,7 @@ def _noting(send: Send, entry: LoggedRequest) -> Send:
     return noted
 
 
-async def _wait_for_hangup(receive: Receive, seconds: float) -> None:
+async def _hung_up_within(receive: Receive, seconds: float) -> bool:
     async def hangup() -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
@@ -166,7 +189,8 @@ async def _wait_for_hangup(receive: Receive, seconds: float) -> None:
     try:
         await asyncio.wait_for(hangup(), seconds)
     except TimeoutError:
-        return
+        return False
+    return True
 
 
 def _cut(receive: Receive) -> None:

@@ -5,7 +5,7 @@ from html import escape
 
 from starlette.responses import HTMLResponse, Response
 
-_STYLE = """
+STYLE = """
 :root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--ink:#1c2430;--soft:#667085;--line:#e3e7ed;--mark:#fff3c4;
 --accent:#2f6f6d;--mine:#e9f3f2}
 @media(prefers-color-scheme:dark){:root{--bg:#12161c;--card:#1a2029;--ink:#e6eaf0;--soft:#98a2b3;--line:#2a3340;
@@ -73,7 +73,7 @@ def render(page: Page) -> Response:
     )
     return HTMLResponse(
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><link rel="icon" href="data:,"><meta name="viewport" '
-        f'content="width=device-width,initial-scale=1"><title>{escape(page.title)}</title><style>{_STYLE}</style>'
+        f'content="width=device-width,initial-scale=1"><title>{escape(page.title)}</title><style>{STYLE}</style>'
         f"</head><body><header><div><small>{escape(page.vendor)} sandbox</small><h1>{escape(page.title)}</h1>"
         f"{chips}{asked}</div></header><main>{f'<dl>{facts}</dl>' if facts else ''}"
         f"{f'<article><p>{escape(page.text)}</p></article>' if page.text else ''}"
