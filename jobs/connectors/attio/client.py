@@ -8,13 +8,13 @@ scan and nothing counts as deleted before two scans miss it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, ClassVar, cast
 
 import httpx
 
 from jobs.connectors.attio import normalize
-from jobs.connectors.base import Page, Record, Window, normalise_all
+from jobs.connectors.base import Advance, Page, Record, Window, normalise_all
 from jobs.connectors.errors import SchemaChanged, VendorError
 from jobs.connectors.http import NotThere, VendorHttp
 
@@ -28,10 +28,16 @@ class AttioClient:
 
     streams: ClassVar[tuple[str, ...]] = ("companies", "people", "deals", "notes")
     by_id: ClassVar[frozenset[str]] = frozenset({"companies", "people", "deals"})
+    side_by_side: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, base_url: str, token: str, *, timeout_s: float) -> None:
+    def __init__(self, base_url: str, token: str, *, timeout_s: float, parallel: int = 1) -> None:
         self._http = VendorHttp(
-            "attio", base_url, {"authorization": f"Bearer {token}"}, timeout_s=timeout_s, classify=_classify
+            "attio",
+            base_url,
+            {"authorization": f"Bearer {token}"},
+            timeout_s=timeout_s,
+            parallel=parallel,
+            classify=_classify,
         )
         self._members: dict[str, str] | None = None
         self._entries: dict[str, set[str]] | None = None
@@ -46,7 +52,7 @@ class AttioClient:
         """Release the connections."""
         self._http.close()
 
-    def pages(self, stream: str, window: Window) -> Iterator[Page]:  # noqa: ARG002 - every stream is read whole
+    def pages(self, stream: str, window: Window) -> Generator[Page]:  # noqa: ARG002 - every stream is read whole
         """Yield the pages of ``stream``. Raises VendorError, KeyError for an unknown stream."""
         if stream == "notes":
             return self._notes()
@@ -75,7 +81,8 @@ class AttioClient:
             return lambda item: normalize.deal(item, members=members)
         raise KeyError(stream)
 
-    def _records(self, stream: str, normalise: Callable[[dict[str, Any]], Record]) -> Iterator[Page]:
+    def _records(self, stream: str, normalise: Callable[[dict[str, Any]], Record]) -> Generator[Page]:
+        advance = Advance(f"{stream}.offset")
         for page in range(_PAGES_AT_MOST):
             body = {
                 "sorts": [{"attribute": "created_at", "direction": "asc"}],
@@ -89,6 +96,7 @@ class AttioClient:
                 yield Page(stream, ())
                 return
             records, rejected = normalise_all(stream, items, normalise, _record_id)
+            advance.check(records, rejected)
             for record in records:
                 if record.url:
                     self._pages_by_record[stream, record.vendor_id] = record.url
@@ -97,13 +105,14 @@ class AttioClient:
             if last:
                 return
 
-    def _notes(self) -> Iterator[Page]:
+    def _notes(self) -> Generator[Page]:
         members = self._member_names()
 
         def normalise(item: dict[str, Any]) -> Record:
             parent = (str(item["parent_object"]), str(item["parent_record_id"]))
             return normalize.note(item, members=members, app_url=self._pages_by_record.get(parent))
 
+        advance = Advance("notes.offset")
         for page in range(_PAGES_AT_MOST):
             items = _data(
                 self._http.get_json("/v2/notes", {"limit": _NOTES_LIMIT, "offset": page * _NOTES_LIMIT}),
@@ -112,6 +121,7 @@ class AttioClient:
             records, rejected = normalise_all(
                 "notes", items, normalise, lambda item: str(item["id"]["note_id"])
             )
+            advance.check(records, rejected)
             last = len(items) < _NOTES_LIMIT
             yield Page("notes", records, rejected, scanned_all=last and not rejected)
             if last:
