@@ -44,6 +44,7 @@ STREAM_TABLES: Mapping[tuple[str, str], StreamTable] = {
     ("attio", "people"): StreamTable("attio_people"),
     ("attio", "deals"): StreamTable("attio_deals"),
     ("attio", "notes"): StreamTable("attio_notes"),
+    ("attio", "tasks"): StreamTable("attio_tasks"),
 }
 
 
