@@ -128,7 +128,8 @@ class _Readers(Generic[T]):
     def _fail(self, error: BaseException, *, last: bool) -> None:
         if self._over.is_set():
             return  # nobody listens, and the connection may be closed already
-        log.warning("one of several not read", error=str(error))
+        if len(self._threads) > 1:  # of a single reading its caller hears at once
+            log.warning("one of several not read", error=str(error))
         with self._taking:
             self._errors.append(error)
             if last or len(self._errors) >= _FAILURES_AT_MOST:

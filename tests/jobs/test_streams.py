@@ -141,6 +141,20 @@ def test_an_edit_seen_by_a_run_that_ended_before_the_messages_is_read_by_the_nex
     assert run_sync(connection).counts()["written"] == 0
 
 
+def test_linear_never_has_to_refuse_what_its_headers_foretell(database: str, moving_vendors: Vendors) -> None:
+    _, connection = connect(moving_vendors, "linear")
+    moving_vendors.control("quotas", name="linear_requests", allowed=2)
+    stopped = run_sync(connection)
+    assert stopped.status == "degraded"
+    assert all("quota is used up" in error for error in stopped.errors.values())
+    assert [each["status"] for each in moving_vendors.asked()["requests"] if each["path"] == "/graphql"] == [
+        200,
+        200,
+    ]
+    moving_vendors.control("quotas", name="linear_requests", allowed=2500)
+    assert run_sync(connection).status == "ok"
+
+
 def test_a_contact_that_was_merged_away_is_gone_after_the_next_full_list(database: str) -> None:
     with running(Account(20, 1)) as url:
         connection = connect_to(url)
