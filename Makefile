@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 export PYTHONPATH := $(CURDIR)
 .DEFAULT_GOAL := help
-.PHONY: help up down reset test test-slow lint types fmt lock eval tune bench tick venv venv-dev browser
+.PHONY: help up down reset test test-slow lint types fmt lock eval tune bench bench-sync tick venv venv-dev browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ tune: venv-dev ## choose the ranking's weights and the refusal threshold on the 
 
 bench: venv-dev ## measure the stores and queries that have a promised time
 	@$(VENV)/python -m pytest -m bench tests
+
+bench-sync: venv ## measure the sync against a generated account: rows/s, memory, requests (docs/sync.md)
+	@$(VENV)/python -m deploy.bench_sync
 
 tick: venv ## move the running demo world one step
 	@exec $(VENV)/python -m jobs.sandbox tick --port-base $${SANDBOX_PORT_BASE:-3101}

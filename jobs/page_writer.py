@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import orjson
 from sqlmodel import Session
 
 from jobs.connectors.base import Connector, Page, Record
@@ -82,8 +83,11 @@ def write_page(session: Session, run: SyncRun, page: Page) -> None:
             payload=rejected.payload,
             retryable=True,
         )
-    if page.thread_position is not None:
-        rows.advance_thread(session, run.connection.id, *page.thread_position)
+    rows.advance_threads(
+        session,
+        run.connection.id,
+        [(reached.conversation, reached.message_id, reached.as_of) for reached in page.positions],
+    )
     if page.cursor is not None:
         sync_state.commit_cursor(session, run.connection, page.stream, page.cursor)
 
@@ -155,18 +159,24 @@ def content_of(record: Record) -> tuple[dict[str, Any], str]:
 
     Two readings of an unchanged record have the same hash, whichever run made them.
     """
-    content = clean(
-        {
-            **{name: _plain(value) for name, value in record.fields.items()},
-            "payload": record.payload,
-            "url": record.url,
-            "source_created_at": _plain(record.created_at),
-            "source_updated_at": _plain(record.updated_at),
-            "deleted": record.deleted,
-        }
-    )
-    canonical = json.dumps([content, record.parent], sort_keys=True, ensure_ascii=False)
-    return content, hashlib.sha256(canonical.encode()).hexdigest()
+    content = {
+        **record.fields,
+        "payload": record.payload,
+        "url": record.url,
+        "source_created_at": record.created_at,
+        "source_updated_at": record.updated_at,
+        "deleted": record.deleted,
+    }
+    try:
+        canonical = orjson.dumps([content, record.parent], option=orjson.OPT_SORT_KEYS)
+        unclean = b"\\u0000" in canonical
+    except TypeError:
+        # A lone surrogate; or a number beyond 64 bits, which the slower writer knows.
+        canonical, unclean = b"", True
+    if unclean:
+        content = clean({name: _plain(value) for name, value in content.items()})
+        canonical = json.dumps([content, record.parent], sort_keys=True, ensure_ascii=False).encode()
+    return content, hashlib.sha256(canonical).hexdigest()
 
 
 def _row(connection: ConnectionRow, record: Record, project_id: ProjectId) -> dict[str, Any]:

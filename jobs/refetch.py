@@ -182,8 +182,8 @@ class _Refetch:
             for page in run.connector.pages("messages", window):
                 fetch_missing_parents(run, page)
                 with transaction() as session:
-                    write_page(session, run, replace(page, thread_position=None))
-                reached = max(reached, page.thread_position[1] if page.thread_position else 0)
+                    write_page(session, run, replace(page, positions=()))
+                reached = max([reached, *(each.message_id for each in page.positions)])
         except (CircuitOpen, CredentialsInvalid, RateLimited):
             raise
         except VendorError as error:
@@ -191,7 +191,7 @@ class _Refetch:
             return
         with transaction() as session:
             # Only now: between the first page, which shows the newest, and the last there is a gap.
-            rows.advance_thread(session, run.connection.id, conversation, reached)
+            rows.advance_threads(session, run.connection.id, [(conversation, reached, None)])
             hints.drop_hints(session, run.connection.id, named)
         self._followed += len(named)
 

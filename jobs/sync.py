@@ -1,14 +1,15 @@
 """Copies one vendor connection: page → normalise → upsert → commit, the cursor in the same transaction.
 
-A run killed at any point has committed whole pages only: the next one repeats at most the page that was lost,
-and the upsert absorbs what it sees twice. One bad record is set aside; one failing stream does not stop the
+Others read ahead, one thread writes. A run killed at any point has committed whole pages only: the next one repeats
+at most those that waited, and the upsert absorbs what it sees twice. One bad record is set aside; one failing stream does not stop the
 others; a refused token stops the run. Deletion is concluded only from a complete crawl, never from a failed one.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from sqlmodel import Session
 from jobs.connectors.base import Page, Thread, Window
 from jobs.connectors.errors import CredentialsInvalid, VendorError
 from jobs.connectors.registry import open_connector
+from jobs.connectors.side_by_side import read_ahead
 from jobs.page_writer import StreamCounts, SyncRun, table_of, write_page, write_records
 from jobs.routing import Router, Rule
 from models.infra.clock import utcnow
@@ -125,6 +127,7 @@ def open_run(connection_id: ConnectionId) -> SyncRun:
         external_account=connection.external_account,
         token=decrypt(connection.token_encrypted),
         timeout_s=get_settings().http_timeout_s,
+        parallel=get_settings().connector_page_parallelism,
     )
     return SyncRun(connection, connector, router, utcnow())
 
@@ -148,20 +151,20 @@ def _sync_stream(run: SyncRun, stream: str, progress: Callable[[Progress], None]
     run.add(stream)
     with reading() as session:
         cursor = sync_state.read_cursor(session, run.connection.id, stream)
-        before = _snapshot(session, run, stream)
+        missing = _snapshot(session, run, stream)
     window = Window(cursor, run.started, threads=lambda: _threads(run))
-    seen: set[str] = set()
     began = time.monotonic()
     try:
-        for number, page in enumerate(run.connector.pages(stream, window), start=1):
-            fetch_missing_parents(run, page)
-            with transaction() as session:
-                write_page(session, run, page)
-            seen.update(record.vendor_id for record in page.records if record.stream == stream)
-            seen.update(rejected.vendor_id for rejected in page.rejected)
-            progress(_progress(run, stream, number, page.total, time.monotonic() - began))
-            if page.scanned_all and before is not None:
-                _prune(run, stream, before - seen)
+        with closing(_read(run, stream, window)) as pages:
+            for number, page in enumerate(pages, start=1):
+                fetch_missing_parents(run, page)
+                with transaction() as session:
+                    write_page(session, run, page)
+                progress(_progress(run, stream, number, page.total, time.monotonic() - began))
+                if missing is not None:
+                    missing.difference_update(_shown(stream, page))
+                    if page.scanned_all:
+                        _prune(run, stream, missing)
     except VendorError as error:
         log.warning(
             "stream_failed",
@@ -187,6 +190,16 @@ def _sync_stream(run: SyncRun, stream: str, progress: Callable[[Progress], None]
     return None
 
 
+def _read(run: SyncRun, stream: str, window: Window) -> Generator[Page]:
+    pages = run.connector.pages(stream, window)
+    return pages if stream in run.connector.side_by_side else read_ahead(pages)
+
+
+def _shown(stream: str, page: Page) -> Iterator[str]:
+    yield from (record.vendor_id for record in page.records if record.stream == stream)
+    yield from (rejected.vendor_id for rejected in page.rejected)
+
+
 def _snapshot(session: Session, run: SyncRun, stream: str) -> set[str] | None:
     """Return the local ids before the crawl: only they may be missing from it. None where there is no table."""
     place = rows.STREAM_TABLES.get((run.connection.connector, stream))
@@ -198,8 +211,10 @@ def _snapshot(session: Session, run: SyncRun, stream: str) -> set[str] | None:
 
 def _threads(run: SyncRun) -> Iterable[Thread]:
     with reading() as session:
-        found = rows.threads_to_read(session, run.connection.id, run.started)
-    return [Thread(vendor_id, position) for vendor_id, position in found]
+        found = rows.threads_to_read(session, run.connection.id)
+    return [
+        Thread(each.conversation, each.max_message_id, each.last_message_id, each.synced_at) for each in found
+    ]
 
 
 def fetch_missing_parents(run: SyncRun, page: Page) -> None:
@@ -208,8 +223,10 @@ def fetch_missing_parents(run: SyncRun, page: Page) -> None:
     A comment may arrive in a window whose issue was changed again after the window closed.
     """
     wanted: dict[str, set[str]] = {}
+    # Threads were read because their conversations are here.
+    here = {position.conversation for position in page.positions}
     for record in page.records:
-        if record.stream == "relations" or record.parent is None:
+        if record.stream == "relations" or record.parent is None or record.parent in here:
             continue
         parent_stream = table_of(run, record.stream).parent_stream
         if parent_stream and not any(r.stream == parent_stream for r in page.records):

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from rq import Worker
+from sqlalchemy.orm import configure_mappers
 
 from jobs import queues
 from jobs.runs import WorkerStopping
@@ -73,7 +74,7 @@ def main(arguments: list[str]) -> None:
     """Work until SIGTERM or SIGINT."""
     configure_logging("worker")
     worker = make_worker(arguments)
-    _preload()
+    preload()
     log.info("worker running", queues=arguments)
     worker.work(logging_level="WARNING")
 
@@ -82,9 +83,11 @@ def _stop_job(_signum: int, _frame: FrameType | None) -> Any:
     raise WorkerStopping
 
 
-def _preload() -> None:
-    # Imported once here instead of in every child. Models are loaded after the fork, their threads do not survive it.
-    import_module("jobs.tasks")
+def preload() -> None:
+    """Load once what every child would load for itself. Models are left to them: their threads do not survive a fork."""
+    for module in ("jobs.tasks", "jobs.sync", "psycopg"):
+        import_module(module)
+    configure_mappers()
 
 
 if __name__ == "__main__":

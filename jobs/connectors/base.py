@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, ClassVar, Protocol
 
 from jobs.connectors.errors import BadRecord, SchemaChanged
@@ -50,7 +51,8 @@ class Page:
     """Records of one answer. ``cursor`` is what the stream may commit together with them; None keeps the old one.
 
     ``total`` is the vendor's own count where it gives one. ``scanned_all`` is set on the last page of a
-    crawl that has seen every record of the stream: only then may missing records count as deleted.
+    crawl that has seen every record of the stream: only then may missing records count as deleted. ``positions`` are
+    how far its conversations are read, at most one each.
     """
 
     stream: str
@@ -59,15 +61,33 @@ class Page:
     cursor: Json | None = None
     total: int | None = None
     scanned_all: bool = False
-    thread_position: tuple[str, int] | None = None
+    positions: tuple[Position, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a page brings a conversation: its highest message id here, without a gap below.
+
+    ``as_of`` is the thread's version once it is read to its end, None before.
+    """
+
+    conversation: str
+    message_id: int
+    as_of: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """A conversation whose messages are to be read: vendor id and the highest message id already here."""
+    """A conversation whose messages are to be read, and the highest message id already here.
+
+    ``last_message_id`` is what the vendor's list showed as its last one, 0 where that is not known; ``version`` names
+    the state of the conversation that the reading is for.
+    """
 
     vendor_id: str
     max_message_id: int
+    last_message_id: int = 0
+    version: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +105,11 @@ class Connector(Protocol):
     streams: ClassVar[tuple[str, ...]]
     by_id: ClassVar[frozenset[str]]
     """Streams whose records ``fetch_one`` reads; its None is the vendor's word that a record is gone."""
+    side_by_side: ClassVar[frozenset[str]]
+    """Streams that are read several requests at a time; the others are a page after the other."""
 
-    def pages(self, stream: str, window: Window) -> Iterator[Page]:
-        """Yield the pages of a stream, oldest commitment first. Raises VendorError."""
+    def pages(self, stream: str, window: Window) -> Generator[Page]:
+        """Yield the pages of a stream, oldest commitment first; closing it stops the reading. Raises VendorError."""
         ...
 
     def fetch_one(self, stream: str, vendor_id: str) -> Record | None:
@@ -104,11 +126,25 @@ class Connector(Protocol):
         ...
 
 
+def merge(pages: Sequence[Page]) -> Page:
+    """Return several pages of one stream as one, later positions of a conversation replacing earlier ones."""
+    if len(pages) == 1:
+        return pages[0]
+    last = pages[-1]
+    positions = {position.conversation: position for page in pages for position in page.positions}
+    return replace(
+        last,
+        records=tuple(chain.from_iterable(page.records for page in pages)),
+        rejected=tuple(chain.from_iterable(page.rejected for page in pages)),
+        positions=tuple(positions.values()),
+    )
+
+
 class Advance:
     """Notices numbered pages that stand still: a page parameter that the vendor ignores would be read for ever."""
 
-    def __init__(self, stream: str) -> None:
-        self._stream = stream
+    def __init__(self, what: str) -> None:
+        self._what = what
         self._first: list[Any] = []
         self._last: list[Any] = []
 
@@ -116,7 +152,7 @@ class Advance:
         """Raise SchemaChanged when a page shows the ids of the page before it, or of the first."""
         ids = [item.get("id") for item in items if isinstance(item, dict)]
         if ids and ids in (self._first, self._last):
-            raise SchemaChanged(f"{self._stream}.page", "the next page is the same page again")
+            raise SchemaChanged(self._what, "the page does not advance")
         self._first, self._last = self._first or ids, ids
 
 

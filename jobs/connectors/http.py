@@ -1,4 +1,4 @@
-"""HTTP to vendors: timeouts on every call, bounded retries, errors by cause.
+"""HTTP to vendors: timeouts on every call, bounded retries, errors by cause, no more at once than allowed.
 
 Vendors differ in how they say things; what is common (connection errors, timeouts, 5xx, a body that is not
 the JSON it claims to be) is decided here, the rest by the ``classify`` function each connector passes in.
@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import datetime as dt
 import email.utils
+import functools
 import json
+import ssl
+import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
+import orjson
 import tenacity
 
 from jobs.connectors.breaker import Breaker, circuit_key
@@ -24,12 +29,15 @@ from jobs.connectors.errors import (
     VendorDown,
     VendorError,
 )
+from jobs.connectors.slots import Busy, Slots
 from models.infra.clock import utcnow
 from models.infra.logging import get_logger
 
 log = get_logger(__name__)
 
 Classify = Callable[[httpx.Response], VendorError | None]
+Pace = Callable[[httpx.Response], dt.datetime | None]
+"""From an answer's quota headers: until when to send nothing more, None when there is no need to wait."""
 
 _ATTEMPTS = 4
 _LONGEST_WAIT_S = 75.0  # a little over the minute that Chatwoot's window lasts; longer pauses end the run
@@ -37,7 +45,11 @@ _MAX_BODY_BYTES = 64 * 1024 * 1024
 
 
 class VendorHttp:
-    """An HTTP client bound to one vendor account. Not thread-safe counters aside: one per sync run."""
+    """An HTTP client bound to one vendor account, one per run. Safe to share between the run's threads.
+
+    At most ``parallel`` requests to one origin are under way, whichever client sends them. When the vendor asks one
+    caller to wait, all of them do.
+    """
 
     def __init__(
         self,
@@ -47,15 +59,22 @@ class VendorHttp:
         *,
         timeout_s: float,
         classify: Classify,
+        parallel: int = 1,
+        pace: Pace | None = None,
     ) -> None:
         self._classify = classify
+        self._pace = pace
+        self._slots = Slots(circuit_key(connector, base_url), parallel)
+        self._quiet_until: dt.datetime | None = None
+        self._lock = threading.Lock()
         self._breaker = Breaker(circuit_key(connector, base_url))
         self._client = httpx.Client(
             base_url=base_url,
             headers={"user-agent": "control-tower/1", "accept": "application/json", **headers},
             timeout=httpx.Timeout(timeout_s, connect=min(3.0, timeout_s)),
-            limits=httpx.Limits(max_connections=8, max_keepalive_connections=8),
+            limits=httpx.Limits(max_connections=parallel, max_keepalive_connections=parallel),
             follow_redirects=False,
+            verify=_tls(base_url),
             trust_env=False,  # a proxy of the environment must not see vendor tokens unasked
         )
         self.requests_made = 0
@@ -85,16 +104,19 @@ class VendorHttp:
             ),
             reraise=True,
         )
-        return retrying(lambda: self._breaker.call(lambda: self._once(method, path, params, body)))
+        return retrying(lambda: self._try(method, path, params, body))
+
+    def _try(self, method: str, path: str, params: Mapping[str, Any] | None, body: Any) -> Any:
+        try:
+            return self._breaker.call(lambda: self._once(method, path, params, body))
+        except RateLimited as error:
+            self._be_quiet(error.retry_at)
+            raise
 
     def _once(self, method: str, path: str, params: Mapping[str, Any] | None, body: Any) -> Any:
-        self.requests_made += 1
-        try:
-            response = self._client.request(method, path, params=params, json=body)
-        except httpx.TimeoutException as error:
-            raise VendorDown(f"{method} {path}: no answer in time") from error
-        except httpx.TransportError as error:
-            raise VendorDown(f"{method} {path}: {type(error).__name__}: {error}") from error
+        response = self._send(method, path, params, body)
+        if self._pace is not None:
+            self._be_quiet(self._pace(response))
         special = self._classify(response)
         if special is not None:
             raise special
@@ -102,10 +124,60 @@ class VendorHttp:
         if len(response.content) > _MAX_BODY_BYTES:
             raise RequestRefused(f"{method} {path}: body over {_MAX_BODY_BYTES} bytes")
         try:
-            return json.loads(response.content)
+            return _parse(response.content)
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             # A cut connection behind a proxy looks like this; the next try usually brings the rest.
             raise VendorDown(f"{method} {path}: body is not JSON ({error})") from error
+
+    def _send(self, method: str, path: str, params: Mapping[str, Any] | None, body: Any) -> httpx.Response:
+        self._keep_quiet(path)
+        try:
+            with self._slots.hold(_LONGEST_WAIT_S):
+                with self._lock:
+                    self.requests_made += 1
+                return self._client.request(method, path, params=params, json=body)
+        except Busy as error:
+            raise RateLimited(f"{method} {path}: not asked, too many are under way", utcnow()) from error
+        except httpx.TimeoutException as error:
+            raise VendorDown(f"{method} {path}: no answer in time") from error
+        except httpx.TransportError as error:
+            raise VendorDown(f"{method} {path}: {type(error).__name__}: {error}") from error
+
+    def _be_quiet(self, until: dt.datetime | None) -> None:
+        if until is None:
+            return
+        with self._lock:
+            self._quiet_until = max(until, self._quiet_until or until)
+
+    def _keep_quiet(self, path: str) -> None:
+        """Wait as long as the vendor asked for. Raises RateLimited when that is longer than a run waits."""
+        with self._lock:
+            until = self._quiet_until
+        pause_s = (until - utcnow()).total_seconds() if until else 0.0
+        if until is None or pause_s <= 0:
+            return
+        if pause_s > _LONGEST_WAIT_S:
+            raise RateLimited(f"{path}: not asked, the quota is used up", until)
+        log.info("vendor_quota_wait", path=path, seconds=round(pause_s, 2))
+        time.sleep(pause_s)
+
+
+def _tls(base_url: str) -> ssl.SSLContext:
+    """Return what checks the vendor's certificate; reading the authorities takes long and is done once."""
+    return _authorities() if base_url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+@functools.cache
+def _authorities() -> ssl.SSLContext:
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def _parse(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        # Half a surrogate pair is JSON to the standard module alone; `page_writer.clean` mends it.
+        return json.loads(content)
 
 
 class NotThere(RequestRefused):

@@ -9,14 +9,14 @@ from jobs.connectors.linear.client import LinearClient
 
 
 def open_connector(
-    name: str, *, base_url: str, external_account: str, token: str, timeout_s: float
+    name: str, *, base_url: str, external_account: str, token: str, timeout_s: float, parallel: int = 1
 ) -> Connector:
-    """Return a client for a vendor account. Raises ValueError for an unknown connector name."""
+    """Return a client for a vendor account that sends at most ``parallel`` requests at once. Raises ValueError for an unknown connector name."""
     base_url = base_url.rstrip("/")
     if name == "chatwoot":
-        return ChatwootClient(base_url, external_account, token, timeout_s=timeout_s)
+        return ChatwootClient(base_url, external_account, token, timeout_s=timeout_s, parallel=parallel)
     if name == "linear":
-        return LinearClient(base_url, token, timeout_s=timeout_s)
+        return LinearClient(base_url, token, timeout_s=timeout_s, parallel=parallel)
     if name == "attio":
-        return AttioClient(base_url, token, timeout_s=timeout_s)
+        return AttioClient(base_url, token, timeout_s=timeout_s, parallel=parallel)
     raise ValueError(f"unknown connector {name!r}")

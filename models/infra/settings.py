@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     # --- connectors --------------------------------------------------------------------------------------------
     # Timeout of one vendor request, in seconds.
     http_timeout_s: float = Field(default=7.0, gt=0)
-    # Pages of one stream fetched at the same time.
+    # Requests to one vendor host under way at the same time, over all processes.
     connector_page_parallelism: int = Field(default=4, ge=1, le=16)
     # Below this completeness a source raises an alert, in percent.
     connector_reconciliation_min_completeness_pct: float = Field(default=95.0, ge=0, le=100)

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlmodel import Session, SQLModel, col, select
 
 from models.infra.scope import Scope
-from models.tables.attio import Company, Deal, Note, Person
+from models.tables.attio import Company, Deal, Note, Person, Task
 from models.tables.chatwoot import Contact, Conversation, Inbox, Message
 from models.tables.linear import Comment, Issue, LinearCycle, LinearProject, LinearState
 from models.tables.platform import Project
@@ -90,6 +90,15 @@ def _note(row: Any) -> Mapping[str, Any]:
     }
 
 
+def _task(row: Any) -> Mapping[str, Any]:
+    return {
+        "title": _short(row.content),
+        "author": ", ".join(row.assignee_names),
+        "status": "completed" if row.is_completed else "open",
+        "due_on": row.deadline_at.date() if row.deadline_at else None,
+    }
+
+
 def _comment(row: Any) -> Mapping[str, Any]:
     return {"title": row.author_name or "", "snippet": _short(row.body), "author": row.author_name or ""}
 
@@ -137,6 +146,7 @@ _KINDS: Mapping[str, tuple[type[Any], Callable[[Any], Mapping[str, Any]]]] = {
     "issue": (Issue, _issue),
     "deal": (Deal, _deal),
     "note": (Note, _note),
+    "task": (Task, _task),
     "comment": (Comment, _comment),
     "company": (Company, _company),
     "person": (Person, _person),

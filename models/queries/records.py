@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import orjson
+import psycopg
 from sqlalchemy import text
 from sqlmodel import Session
 
@@ -42,6 +44,7 @@ STREAM_TABLES: Mapping[tuple[str, str], StreamTable] = {
     ("attio", "people"): StreamTable("attio_people"),
     ("attio", "deals"): StreamTable("attio_deals"),
     ("attio", "notes"): StreamTable("attio_notes"),
+    ("attio", "tasks"): StreamTable("attio_tasks"),
 }
 
 
@@ -87,24 +90,20 @@ class Placed:
 def upsert(session: Session, table: str, rows: Sequence[Mapping[str, Any]]) -> Written:
     """Insert or update raw rows by (connection_id, vendor_id); an unchanged row is not written.
 
-    Every row must have the same keys, ``deleted`` among them; at most one row per vendor id. ``deleted``
-    rows get a tombstone, others lose theirs. A row also counts as changed when its project did.
+    Every row must have the same keys, ``payload`` and ``deleted`` among them; at most one row per vendor id.
+    ``deleted`` rows get a tombstone, others lose theirs. A row also counts as changed when its project did.
     """
     if not rows:
         return Written()
-    columns = [name for name in rows[0] if name != "deleted"]
-    listed = ", ".join(columns)
+    incoming = f"incoming_{table}"
+    columns = [name for name in rows[0] if name not in ("deleted", "payload")]
+    _copy(session, table, incoming, columns, rows)
+    listed = ", ".join([*columns, "payload"])
     keep = {"connection_id", "vendor_id"}
-    updates = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in keep)
+    updates = ", ".join(f"{name} = excluded.{name}" for name in (*columns, "payload") if name not in keep)
     statement = f"""
-        WITH incoming AS (
-            SELECT r.*, (raw ->> 'deleted')::boolean AS gone
-            FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS raw,
-                 jsonb_populate_record(NULL::{table}, raw) AS r
-        )
         INSERT INTO {table} AS t ({listed}, synced_at, deleted_at)
-        SELECT {", ".join(f"i.{name}" for name in columns)}, clock_timestamp(), CASE WHEN i.gone THEN now() END
-        FROM incoming i
+        SELECT {listed}, clock_timestamp(), CASE WHEN gone THEN now() END FROM {incoming}
         ON CONFLICT (connection_id, vendor_id) DO UPDATE SET
             {updates},
             synced_at = excluded.synced_at,
@@ -114,10 +113,36 @@ def upsert(session: Session, table: str, rows: Sequence[Mapping[str, Any]]) -> W
            OR t.project_id <> excluded.project_id
            OR (t.deleted_at IS NULL) <> (excluded.deleted_at IS NULL)
         RETURNING (old.id IS NULL) AS is_new
-    """  # noqa: S608 - names come from STREAM_TABLES and from normalize code, values are bound
-    outcome = session.execute(text(statement), {"rows": json.dumps(rows)}).scalars().all()
+    """  # noqa: S608 - names come from STREAM_TABLES and from normalize code, values are copied
+    outcome = session.execute(text(statement)).scalars().all()
+    session.execute(text(f"DELETE FROM {incoming}"))  # noqa: S608
     inserted = sum(outcome)
     return Written(inserted, len(outcome) - inserted, len(rows) - len(outcome))
+
+
+def _copy(
+    session: Session, table: str, incoming: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Put rows into a temporary table of the session: COPY is the fastest way in (docs/sync.md)."""
+    session.execute(
+        text(
+            f"CREATE TEMPORARY TABLE IF NOT EXISTS {incoming} ON COMMIT DELETE ROWS"  # noqa: S608
+            f" AS SELECT false AS gone, t.* FROM {table} t WITH NO DATA"
+        )
+    )
+    driver = session.connection().connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    statement = f"COPY {incoming} (gone, payload, {', '.join(columns)}) FROM STDIN"
+    with driver.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+        for row in rows:
+            copy.write_row([row["deleted"], _as_json(row["payload"]), *(row[name] for name in columns)])
+
+
+def _as_json(payload: Mapping[str, Any]) -> str:
+    try:
+        return orjson.dumps(payload).decode()
+    except TypeError:  # a number beyond 64 bits, which only the slower writer knows
+        return json.dumps(payload)
 
 
 def locate(
@@ -202,33 +227,61 @@ def set_blockers(session: Session, connection_id: ConnectionId, blockers: Mappin
     ).rowcount  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
 
 
-def threads_to_read(
-    session: Session, connection_id: ConnectionId, since: dt.datetime
-) -> list[tuple[str, int]]:
-    """Return (conversation, highest message id here) of conversations with unread or re-readable messages.
+@dataclass(frozen=True, slots=True)
+class OpenThread:
+    """A conversation with messages to read: the highest id here, the last one at the vendor, its row's version."""
 
-    Those whose last message is not here yet, and those whose row this run has written; newest first.
+    conversation: str
+    max_message_id: int
+    last_message_id: int
+    synced_at: dt.datetime
+
+
+def threads_to_read(session: Session, connection_id: ConnectionId) -> list[OpenThread]:
+    """Return the conversations whose messages are to be read, newest first.
+
+    Those whose last message is not here yet, and those whose row was written since their messages were last read
+    to the end, whichever run wrote it.
     """
     found = session.execute(
         text(
-            "SELECT vendor_id, max_message_id FROM cw_conversations"
+            "SELECT vendor_id, max_message_id, last_id, synced_at FROM cw_conversations,"
+            " LATERAL (SELECT coalesce((payload #>> '{messages,0,id}')::bigint, 0) AS last_id) AS vendor"
             " WHERE connection_id = :connection AND deleted_at IS NULL"
-            " AND (coalesce((payload #>> '{messages,0,id}')::bigint, 0) > max_message_id OR synced_at >= :since)"
+            " AND (last_id > max_message_id OR messages_as_of IS DISTINCT FROM synced_at)"
             " ORDER BY last_activity_at DESC NULLS LAST"
         ),
-        {"connection": connection_id, "since": since},
+        {"connection": connection_id},
     )
-    return [(row.vendor_id, row.max_message_id) for row in found]
+    return [OpenThread(row.vendor_id, row.max_message_id, row.last_id, row.synced_at) for row in found]
 
 
-def advance_thread(session: Session, connection_id: ConnectionId, conversation: str, message_id: int) -> None:
-    """Remember the highest message id of a conversation that is committed together with this."""
+def advance_threads(
+    session: Session, connection_id: ConnectionId, positions: Sequence[tuple[str, int, dt.datetime | None]]
+) -> None:
+    """Remember (conversation, highest message id, version read to the end or None) committed together with this.
+
+    A position never goes back. At most one entry a conversation.
+    """
+    if not positions:
+        return
+    conversations, message_ids, versions = zip(*positions, strict=True)
     session.execute(
         text(
-            "UPDATE cw_conversations SET max_message_id = :position"
-            " WHERE connection_id = :connection AND vendor_id = :conversation AND max_message_id < :position"
+            "UPDATE cw_conversations c SET max_message_id = greatest(c.max_message_id, p.message_id),"
+            " messages_as_of = coalesce(p.version, c.messages_as_of)"
+            " FROM unnest(CAST(:conversations AS text[]), CAST(:message_ids AS bigint[]),"
+            " CAST(:versions AS timestamptz[])) AS p (conversation, message_id, version)"
+            " WHERE c.connection_id = :connection AND c.vendor_id = p.conversation"
+            " AND (c.max_message_id < p.message_id OR c.messages_as_of IS DISTINCT FROM"
+            " coalesce(p.version, c.messages_as_of))"
         ),
-        {"connection": connection_id, "conversation": conversation, "position": message_id},
+        {
+            "connection": connection_id,
+            "conversations": list(conversations),
+            "message_ids": list(message_ids),
+            "versions": list(versions),
+        },
     )
 
 

@@ -10,7 +10,7 @@ from sqlmodel import col
 from models.infra.scope import Scope
 from models.queries.moment import Moment
 from models.queries.record_sets import Column, RecordSet, Rows, live
-from models.tables.attio import Company, Deal, Note, Person
+from models.tables.attio import Company, Deal, Note, Person, Task
 from models.tables.base import VendorRecord
 from models.tables.chatwoot import Contact, Conversation, Inbox, Message
 from models.tables.linear import Comment, Issue, LinearCycle, LinearProject, LinearState
@@ -35,6 +35,7 @@ STREAMS: Mapping[str, Mapping[str, tuple[str, type[VendorRecord]]]] = {
         "people": ("person", Person),
         "deals": ("deal", Deal),
         "notes": ("note", Note),
+        "tasks": ("task", Task),
     },
 }
 

@@ -1,4 +1,4 @@
-"""Raw rows of Attio: companies, people, deals, notes."""
+"""Raw rows of Attio: companies, people, deals, notes, tasks."""
 
 from __future__ import annotations
 
@@ -101,3 +101,21 @@ class Note(VendorRecord, table=True):
     title: str = ""
     body: str = Field(default="", sa_type=Text)
     author_name: str | None = None
+
+
+class Task(VendorRecord, table=True):
+    """A task; ``linked_object`` and ``linked_vendor_id`` name the first record it is about, null when about none."""
+
+    __tablename__: ClassVar[Any] = "attio_tasks"
+    __table_args__ = (
+        *record_constraints("attio_tasks"),
+        Index("ix_attio_tasks_project_deadline", "project_id", "deadline_at"),
+    )
+
+    content: str = Field(default="", sa_type=Text)
+    deadline_at: dt.datetime | None = time_field()
+    is_completed: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    completed_at: dt.datetime | None = time_field()
+    assignee_names: list[str] = _texts()
+    linked_object: str | None = None
+    linked_vendor_id: str | None = None

@@ -41,7 +41,10 @@ class Contact(VendorRecord, table=True):
 
 
 class Conversation(VendorRecord, table=True):
-    """A conversation; ``vendor_id`` is the per-account display id. ``max_message_id`` is its message cursor."""
+    """A conversation; ``vendor_id`` is the per-account display id.
+
+    ``max_message_id`` is its message cursor; ``messages_as_of`` the ``synced_at`` up to which its messages are read.
+    """
 
     __tablename__: ClassVar[Any] = "cw_conversations"
     __table_args__ = (
@@ -49,6 +52,7 @@ class Conversation(VendorRecord, table=True):
         peer_key("cw_conversations", "contact_id", "cw_contacts"),
         Index("ix_cw_conversations_project_activity", "project_id", "last_activity_at"),
         Index("ix_cw_conversations_scope_created", "account_scope_id", "source_created_at"),
+        Index("ix_cw_conversations_contact", "connection_id", "contact_vendor_id"),
     )
 
     uuid: str | None = None
@@ -71,6 +75,7 @@ class Conversation(VendorRecord, table=True):
     waiting_since: dt.datetime | None = time_field()
     first_reply_at: dt.datetime | None = time_field()
     max_message_id: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
+    messages_as_of: dt.datetime | None = time_field()
 
 
 class Message(VendorRecord, table=True):

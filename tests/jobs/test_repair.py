@@ -19,6 +19,7 @@ from tests.vendors import Vendors
 
 LEAVES = {
     "cw_messages", "cw_attachments", "cw_inboxes", "linear_comments", "linear_states", "linear_cycles", "attio_notes",
+    "attio_tasks",
 }  # fmt: skip
 
 

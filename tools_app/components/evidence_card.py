@@ -26,6 +26,7 @@ VENDOR_OF = {
     "linear_project": "linear",
     "deal": "attio",
     "note": "attio",
+    "task": "attio",
     "company": "attio",
     "person": "attio",
 }

@@ -8,7 +8,7 @@ scan and nothing counts as deleted before two scans miss it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, ClassVar, cast
 
 import httpx
@@ -26,15 +26,22 @@ _PAGES_AT_MOST = 20_000
 class AttioClient:
     """An Attio workspace as a connector."""
 
-    streams: ClassVar[tuple[str, ...]] = ("companies", "people", "deals", "notes")
+    streams: ClassVar[tuple[str, ...]] = ("companies", "people", "deals", "notes", "tasks")
     by_id: ClassVar[frozenset[str]] = frozenset({"companies", "people", "deals"})
+    side_by_side: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, base_url: str, token: str, *, timeout_s: float) -> None:
+    def __init__(self, base_url: str, token: str, *, timeout_s: float, parallel: int = 1) -> None:
         self._http = VendorHttp(
-            "attio", base_url, {"authorization": f"Bearer {token}"}, timeout_s=timeout_s, classify=_classify
+            "attio",
+            base_url,
+            {"authorization": f"Bearer {token}"},
+            timeout_s=timeout_s,
+            parallel=parallel,
+            classify=_classify,
         )
         self._members: dict[str, str] | None = None
         self._entries: dict[str, set[str]] | None = None
+        self._objects: dict[str, str] | None = None
         self._pages_by_record: dict[tuple[str, str], str] = {}
 
     @property
@@ -46,15 +53,17 @@ class AttioClient:
         """Release the connections."""
         self._http.close()
 
-    def pages(self, stream: str, window: Window) -> Iterator[Page]:  # noqa: ARG002 - every stream is read whole
+    def pages(self, stream: str, window: Window) -> Generator[Page]:  # noqa: ARG002 - every stream is read whole
         """Yield the pages of ``stream``. Raises VendorError, KeyError for an unknown stream."""
         if stream == "notes":
             return self._notes()
+        if stream == "tasks":
+            return self._tasks()
         return self._records(stream, self._normaliser(stream))
 
     def fetch_one(self, stream: str, vendor_id: str) -> Record | None:
         """Return one company, person or deal, or None when it is gone (deleted or merged away)."""
-        if stream == "notes":
+        if stream not in self.by_id:
             return None
         try:
             body = self._http.get_json(f"/v2/objects/{stream}/records/{vendor_id}")
@@ -83,8 +92,8 @@ class AttioClient:
             return lambda item: normalize.deal(item, members=members)
         raise KeyError(stream)
 
-    def _records(self, stream: str, normalise: Callable[[dict[str, Any]], Record]) -> Iterator[Page]:
-        advance = Advance(stream)
+    def _records(self, stream: str, normalise: Callable[[dict[str, Any]], Record]) -> Generator[Page]:
+        advance = Advance(f"{stream}.offset")
         for page in range(_PAGES_AT_MOST):
             body = {
                 "sorts": [{"attribute": "created_at", "direction": "asc"}],
@@ -107,25 +116,43 @@ class AttioClient:
             if last:
                 return
 
-    def _notes(self) -> Iterator[Page]:
+    def _notes(self) -> Generator[Page]:
         members = self._member_names()
 
         def normalise(item: dict[str, Any]) -> Record:
             parent = (str(item["parent_object"]), str(item["parent_record_id"]))
             return normalize.note(item, members=members, app_url=self._pages_by_record.get(parent))
 
-        advance = Advance("notes")
+        return self._listed(
+            "notes", {"limit": _NOTES_LIMIT}, normalise, lambda item: str(item["id"]["note_id"])
+        )
+
+    def _tasks(self) -> Generator[Page]:
+        members = self._member_names()
+        return self._listed(
+            "tasks",
+            {"limit": _RECORDS_LIMIT, "sort": "created_at:asc"},
+            lambda item: normalize.task(item, members=members, objects=self._object_slug),
+            lambda item: str(item["id"]["task_id"]),
+        )
+
+    def _listed(
+        self,
+        stream: str,
+        params: dict[str, Any],
+        normalise: Callable[[dict[str, Any]], Record],
+        vendor_id: Callable[[Any], str],
+    ) -> Generator[Page]:
+        """Yield the pages of a list that is read with GET; ``params`` hold its page size."""
+        advance = Advance(f"{stream}.offset")
+        limit = params["limit"]
         for page in range(_PAGES_AT_MOST):
-            items = _data(
-                self._http.get_json("/v2/notes", {"limit": _NOTES_LIMIT, "offset": page * _NOTES_LIMIT}),
-                "notes",
-            )
+            body = self._http.get_json(f"/v2/{stream}", {**params, "offset": page * limit})
+            items = _data(body, stream)
             advance.check(items)
-            records, rejected = normalise_all(
-                "notes", items, normalise, lambda item: str(item["id"]["note_id"])
-            )
-            last = len(items) < _NOTES_LIMIT
-            yield Page("notes", records, rejected, scanned_all=last and not rejected)
+            records, rejected = normalise_all(stream, items, normalise, vendor_id)
+            last = len(items) < limit
+            yield Page(stream, records, rejected, scanned_all=last and not rejected)
             if last:
                 return
 
@@ -139,6 +166,13 @@ class AttioClient:
                 for member in members
             }
         return self._members
+
+    def _object_slug(self, object_id: str) -> str | None:
+        """Return the slug of an object by its id; workspaces have objects of their own."""
+        if self._objects is None:
+            listed = _data(self._http.get_json("/v2/objects"), "objects")
+            self._objects = {str(each["id"]["object_id"]): str(each["api_slug"]) for each in listed}
+        return self._objects.get(object_id)
 
     def _lists_by_company(self) -> dict[str, set[str]]:
         """Return the slugs of the lists each company is an entry of. Entries carry only ids."""

@@ -7,6 +7,7 @@ null as a whole. Workspaces add attributes of their own: unknown ones stay in th
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 from jobs.connectors.base import Fact, Record, parse_time
@@ -128,6 +129,34 @@ def note(item: dict[str, Any], *, members: dict[str, str], app_url: str | None) 
         url=f"{app_url}/notes?modal=note&id={vendor_id}" if app_url else None,
         created_at=parse_time(item["created_at"]),
         follows=(_OBJECT_STREAM[parent_object], parent_id) if parent_object in _OBJECT_STREAM else None,
+    )
+
+
+def task(item: dict[str, Any], *, members: dict[str, str], objects: Callable[[str], str | None]) -> Record:
+    """Return the record of a task; it follows the first record it is linked to.
+
+    ``objects`` returns the slug of an object that is named by its id, None for one that is not known.
+    """
+    linked: dict[str, Any] = next(iter(item.get("linked_records") or []), {})
+    target = str(linked.get("target_object_id") or linked.get("target_object") or "")
+    slug = (target if target in _OBJECT_STREAM else objects(target)) if target else None
+    record_id = str(linked["target_record_id"]) if linked.get("target_record_id") else None
+    assignees = (str(each.get("referenced_actor_id")) for each in item.get("assignees") or [])
+    return Record(
+        stream="tasks",
+        vendor_id=str(item["id"]["task_id"]),
+        fields={
+            "content": item.get("content_plaintext") or "",
+            "deadline_at": parse_time(item.get("deadline_at")),
+            "is_completed": bool(item.get("is_completed")),
+            "completed_at": parse_time(item.get("completed_at")),
+            "assignee_names": [members[each] for each in assignees if each in members],
+            "linked_object": slug,
+            "linked_vendor_id": record_id,
+        },
+        payload=item,
+        created_at=parse_time(item["created_at"]),
+        follows=(_OBJECT_STREAM[slug], record_id) if slug in _OBJECT_STREAM and record_id else None,
     )
 
 

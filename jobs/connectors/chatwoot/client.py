@@ -3,8 +3,8 @@
 How changes are found (the API has no change feed):
 - conversations: first a backfill by ``created_at`` ascending, where new rows only append, so that page shifts hide
   nothing (a count that falls meanwhile tells of deletes, and what slipped is read again); later ``updated_within`` seconds, which answers unpaged.
-- messages: by id after the highest one already here; the newest ones of a touched conversation are read again,
-  because messages have no ``updated_at`` and edits show in no list.
+- messages: by id after the highest one already here, several conversations side by side; the newest ones of a touched
+  conversation are read again, because messages have no ``updated_at`` and edits show in no list.
 - contacts: the list shows only those with e-mail, phone or identifier; the others arrive as ``meta.sender``.
 """
 
@@ -13,20 +13,32 @@ from __future__ import annotations
 import datetime as dt
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, ClassVar, cast
 
 import httpx
 
-from jobs.connectors.base import Advance, Page, Record, Rejected, Window, normalise_all, parse_time
+from jobs.connectors.base import (
+    Advance,
+    Page,
+    Position,
+    Record,
+    Rejected,
+    Thread,
+    Window,
+    normalise_all,
+    parse_time,
+)
 from jobs.connectors.chatwoot import normalize
 from jobs.connectors.errors import RateLimited, SchemaChanged, VendorError
 from jobs.connectors.http import NotThere, VendorHttp
+from jobs.connectors.side_by_side import side_by_side
 from models.infra.clock import utcnow
 
 _OVERLAP = dt.timedelta(minutes=5)
 _UPDATED_WITHIN_AT_MOST = dt.timedelta(days=7)  # the answer is unpaged: beyond this, page through everything
 _CONTACT_SCAN_EVERY = dt.timedelta(hours=6)
+_MESSAGES_NEWEST = 20
 _MESSAGES_AFTER = 100
 _PAGES_AT_MOST = 20_000
 
@@ -36,16 +48,21 @@ class ChatwootClient:
 
     streams: ClassVar[tuple[str, ...]] = ("inboxes", "conversations", "contacts", "messages")
     by_id: ClassVar[frozenset[str]] = frozenset({"inboxes", "conversations", "contacts"})
+    side_by_side: ClassVar[frozenset[str]] = frozenset({"messages"})
 
-    def __init__(self, base_url: str, account_id: str, token: str, *, timeout_s: float) -> None:
+    def __init__(
+        self, base_url: str, account_id: str, token: str, *, timeout_s: float, parallel: int = 1
+    ) -> None:
         self._account_url = f"{base_url}/app/accounts/{account_id}"
         self._http = VendorHttp(
             "chatwoot",
             f"{base_url}/api/v1/accounts/{account_id}",
             {"api_access_token": token},
             timeout_s=timeout_s,
+            parallel=parallel,
             classify=_classify,
         )
+        self._parallel = parallel
         self._inbox_names: dict[str, str] | None = None
 
     @property
@@ -57,7 +74,7 @@ class ChatwootClient:
         """Release the connections."""
         self._http.close()
 
-    def pages(self, stream: str, window: Window) -> Iterator[Page]:
+    def pages(self, stream: str, window: Window) -> Generator[Page]:
         """Yield the pages of ``stream``. Raises VendorError, KeyError for an unknown stream."""
         return {
             "inboxes": self._inboxes,
@@ -86,7 +103,7 @@ class ChatwootClient:
             return None
         return None
 
-    def _inboxes(self, _window: Window) -> Iterator[Page]:
+    def _inboxes(self, _window: Window) -> Generator[Page]:
         items = _payload(self._http.get_json("/inboxes"), "inboxes")
         self._inbox_names = {
             str(item["id"]): str(item["name"]) for item in items if "id" in item and "name" in item
@@ -94,7 +111,7 @@ class ChatwootClient:
         records, rejected = normalise_all("inboxes", items, normalize.inbox, _id)
         yield Page("inboxes", records, rejected, total=len(items), scanned_all=True)
 
-    def _conversations(self, window: Window) -> Iterator[Page]:
+    def _conversations(self, window: Window) -> Generator[Page]:
         since = parse_time(window.committed.get("since"))
         if since is not None and window.run_start - since < _UPDATED_WITHIN_AT_MOST:
             yield self._updated_conversations(since, window.run_start)
@@ -111,7 +128,7 @@ class ChatwootClient:
         # The start of the backfill is kept: what changes while it runs is asked for afterwards.
         started = str(window.committed.get("backfill_started") or window.run_start.isoformat())
         first = page = max(1, int(window.committed.get("backfill_page") or 1) - 1)
-        advance, before, shown = Advance("conversations"), 0, 1
+        advance, before, shown = Advance("conversations.page"), 0, 1
         for _ in range(_PAGES_AT_MOST):
             params = {"status": "all", "assignee_type": "all", "sort_by": "created_at_asc", "page": page}
             items, total = _conversation_list(self._http.get_json("/conversations", params))
@@ -119,7 +136,7 @@ class ChatwootClient:
             if gone > 0 and page > first:
                 # Deleted meanwhile: as many rows have slipped from this page onto those already read.
                 page = max(first, page - math.ceil(gone / shown))
-                advance = Advance("conversations")
+                advance = Advance("conversations.page")
                 continue
             advance.check(items)
             if not items:
@@ -127,10 +144,11 @@ class ChatwootClient:
                     "conversations", (), cursor={"since": started}, total=total, scanned_all=first == 1
                 )
                 return
-            yield self._conversation_page(
+            found = self._conversation_page(
                 items, cursor={"backfill_started": started, "backfill_page": page}, total=total
             )
             page, shown = page + 1, len(items)
+            yield found
 
     def _conversation_page(
         self, items: list[dict[str, Any]], *, cursor: dict[str, Any], total: int | None
@@ -151,13 +169,13 @@ class ChatwootClient:
                 )
         return Page("conversations", (*records, *strangers), rejected, cursor=cursor, total=total)
 
-    def _contacts(self, window: Window) -> Iterator[Page]:
+    def _contacts(self, window: Window) -> Generator[Page]:
         scanned = parse_time(window.committed.get("scanned_at"))
         full = scanned is None or window.run_start - scanned >= _CONTACT_SCAN_EVERY
         since = parse_time(window.committed.get("since"))
         sort = "created_at" if full or since is None else "-last_activity_at"
         scan_cursor = window.run_start.isoformat() if full else window.committed.get("scanned_at")
-        advance = Advance("contacts")
+        advance = Advance("contacts.page")
         for page in range(1, _PAGES_AT_MOST):
             body = self._http.get_json(
                 "/contacts", {"page": page, "sort": sort, "include_contact_inboxes": "false"}
@@ -175,30 +193,37 @@ class ChatwootClient:
             )
             if not items or old:
                 cursor = {"since": window.run_start.isoformat(), "scanned_at": scan_cursor}
-                yield Page("contacts", records, rejected, cursor=cursor, total=total)
+                yield Page("contacts", records, rejected, cursor=cursor, total=total, scanned_all=full)
                 return
             yield Page("contacts", records, rejected, total=total)
 
-    def _messages(self, window: Window) -> Iterator[Page]:
-        for thread in window.threads():
-            yield from self._thread(thread.vendor_id, thread.max_message_id)
+    def _messages(self, window: Window) -> Generator[Page]:
+        return side_by_side(window.threads(), self._thread, width=self._parallel)
 
-    def _thread(self, conversation_id: str, known_max: int) -> Iterator[Page]:
-        path = f"/conversations/{conversation_id}/messages"
-        if known_max:
+    def _thread(self, thread: Thread) -> Iterator[Page]:
+        path = f"/conversations/{thread.vendor_id}/messages"
+        position = thread.max_message_id
+        if position:
             # The newest 20 again: an edit or a delete of a recent message shows nowhere else.
-            yield self._message_page(conversation_id, self._read(path, {}), known_max)
-        position = known_max
+            items = self._read(path, {})
+            ids = _message_ids(items)
+            if len(items) < _MESSAGES_NEWEST or min(ids, default=position) <= position:
+                yield self._message_page(thread, items, max([position, *ids]), ended=True)
+                return
+            # Between them and what is here lies a gap: the position stays below it.
+            yield self._message_page(thread, items, position)
         for _ in range(_PAGES_AT_MOST):
             items = self._read(path, {"after": position})
-            page = self._message_page(conversation_id, items, position)
-            if page.thread_position is None or (items and page.thread_position[1] <= position):
-                raise SchemaChanged("messages.id", f"conversation {conversation_id}: `after` did not advance")
-            position = page.thread_position[1]
-            if items:
-                yield page
-            if len(items) < _MESSAGES_AFTER:
+            newest = max(_message_ids(items), default=position)
+            if items and newest <= position:
+                raise SchemaChanged("messages.id", f"{path}: `after` did not advance")
+            position = newest
+            # The last one that the list showed; newer ones make the conversation one of the next run's.
+            ended = len(items) < _MESSAGES_AFTER or 0 < thread.last_message_id <= position
+            yield self._message_page(thread, items, position, ended=ended)
+            if ended:
                 return
+        raise SchemaChanged("messages", f"{path}: more than {_PAGES_AT_MOST} pages")
 
     def _read(self, path: str, params: dict[str, Any]) -> list[dict[str, Any]]:
         try:
@@ -206,7 +231,9 @@ class ChatwootClient:
         except NotThere:
             return []  # deleted between the list and this call; the sweep tombstones it
 
-    def _message_page(self, conversation_id: str, items: list[dict[str, Any]], position: int) -> Page:
+    def _message_page(
+        self, thread: Thread, items: list[dict[str, Any]], position: int, *, ended: bool = False
+    ) -> Page:
         records: list[Record] = []
         rejected: list[Rejected] = []
         for item in items:
@@ -216,13 +243,8 @@ class ChatwootClient:
                 rejected.append(
                     Rejected("messages", str(item.get("id")), f"{type(error).__name__}: {error}", item)
                 )
-        newest = max((int(item["id"]) for item in items if "id" in item), default=position)
-        return Page(
-            "messages",
-            tuple(records),
-            tuple(rejected),
-            thread_position=(conversation_id, max(position, newest)),
-        )
+        reached = Position(thread.vendor_id, position, thread.version if ended else None)
+        return Page("messages", tuple(records), tuple(rejected), positions=(reached,))
 
     def _inboxes_by_id(self) -> dict[str, str]:
         if self._inbox_names is None:
@@ -244,6 +266,11 @@ def _classify(response: httpx.Response) -> VendorError | None:
 
 def _id(item: Any) -> str:
     return str(item["id"])
+
+
+def _message_ids(items: list[dict[str, Any]]) -> list[int]:
+    # What has no readable id is set aside as a record; here it only must not stop the others.
+    return [int(item["id"]) for item in items if str(item.get("id")).isdigit()]
 
 
 def _idle_since(record: Record, moment: dt.datetime) -> bool:

@@ -8,7 +8,7 @@ are few and are read whole: relations and their removal do not reliably touch an
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, ClassVar, cast
 
 import httpx
@@ -48,12 +48,20 @@ class LinearClient:
 
     streams: ClassVar[tuple[str, ...]] = ("projects", "states", "cycles", "issues", "comments", "relations")
     by_id: ClassVar[frozenset[str]] = frozenset({"issues"})
+    side_by_side: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, base_url: str, token: str, *, timeout_s: float) -> None:
+    def __init__(self, base_url: str, token: str, *, timeout_s: float, parallel: int = 1) -> None:
         # An API key goes into the header as it is; only OAuth tokens carry "Bearer".
         self._http = VendorHttp(
-            "linear", base_url, {"authorization": token}, timeout_s=timeout_s, classify=_classify
+            "linear",
+            base_url,
+            {"authorization": token},
+            timeout_s=timeout_s,
+            parallel=parallel,
+            classify=_classify,
+            pace=_pace,
         )
+        self._page_sizes = _PAGE_SIZES
 
     @property
     def requests_made(self) -> int:
@@ -64,7 +72,7 @@ class LinearClient:
         """Release the connections."""
         self._http.close()
 
-    def pages(self, stream: str, window: Window) -> Iterator[Page]:
+    def pages(self, stream: str, window: Window) -> Generator[Page]:
         """Yield the pages of ``stream``. Raises VendorError, KeyError for an unknown stream."""
         if stream in _WHOLE:
             return self._whole(stream)
@@ -82,13 +90,13 @@ class LinearClient:
             return None
         return normalize.issue(node) if node else None
 
-    def _whole(self, stream: str) -> Iterator[Page]:
+    def _whole(self, stream: str) -> Generator[Page]:
         document, field, normalise = _WHOLE[stream]
         for nodes, last in self._connection(document, field, {}):
             records, rejected = normalise_all(stream, nodes, normalise, _id)
             yield Page(stream, records, rejected, scanned_all=last)
 
-    def _changed(self, stream: str, window: Window) -> Iterator[Page]:
+    def _changed(self, stream: str, window: Window) -> Generator[Page]:
         document, field, normalise = _CHANGED[stream]
         since = parse_time(window.committed.get("since"))
         bounds: dict[str, str] = {"lte": window.run_start.isoformat()}
@@ -99,7 +107,7 @@ class LinearClient:
             cursor = {"since": window.run_start.isoformat()} if last else None
             yield Page(stream, records, rejected, cursor=cursor)
 
-    def _relations(self) -> Iterator[Page]:
+    def _relations(self) -> Generator[Page]:
         """Yield one page whose records say, per issue, which issues block it."""
         blocked: dict[str, list[str]] = {}
         for nodes, _ in self._connection(documents.RELATIONS, "issueRelations", {}):
@@ -118,14 +126,14 @@ class LinearClient:
     ) -> Iterator[tuple[list[dict[str, Any]], bool]]:
         """Yield (nodes, is last page). Raises SchemaChanged when the cursor stands still."""
         after: str | None = None
-        sizes = list(_PAGE_SIZES)
+        seen: set[str] = set()
         for _ in range(_PAGES_AT_MOST):
             try:
-                data = self._query(document, {**variables, "first": sizes[0], "after": after})
+                data = self._query(document, {**variables, "first": self._page_sizes[0], "after": after})
             except QueryTooComplex:
-                if len(sizes) == 1:
+                if len(self._page_sizes) == 1:
                     raise
-                sizes.pop(0)
+                self._page_sizes = self._page_sizes[1:]
                 continue
             page = data.get(field)
             if not isinstance(page, dict) or not isinstance(page.get("nodes"), list):
@@ -135,9 +143,10 @@ class LinearClient:
             yield cast("list[dict[str, Any]]", page["nodes"]), not more
             if not more:
                 return
-            if not info.get("endCursor") or info["endCursor"] == after:
+            after = info.get("endCursor")
+            if not after or after in seen:
                 raise SchemaChanged(f"{field}.pageInfo.endCursor", "the cursor does not advance")
-            after = info["endCursor"]
+            seen.add(after)
         raise SchemaChanged(field, f"more than {_PAGES_AT_MOST} pages")
 
     def _query(self, document: str, variables: dict[str, Any]) -> dict[str, Any]:
@@ -146,6 +155,39 @@ class LinearClient:
         if not isinstance(body, dict) or not isinstance(body.get("data"), dict):
             raise SchemaChanged("data", "expected an object")
         return cast("dict[str, Any]", body["data"])
+
+
+def _pace(response: httpx.Response) -> dt.datetime | None:
+    """Return when the quotas hold enough for one more query like this one; None when they do now.
+
+    Linear's quotas are leaky buckets that are refilled evenly over the hour (linear.app/developers/rate-limiting).
+    """
+    cost = _header(response, "X-Complexity") or 0.0
+    waits = [
+        _refilled_at(response, quota, need)
+        for quota, need in (("Requests", 1.0), ("Complexity", cost), ("Endpoint-Requests", 1.0))
+    ]
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+def _refilled_at(response: httpx.Response, quota: str, need: float) -> dt.datetime | None:
+    limit, remaining, reset = (
+        _header(response, f"X-RateLimit-{quota}-{part}") for part in ("Limit", "Remaining", "Reset")
+    )
+    if remaining is None or remaining >= need:
+        return None
+    full = dt.datetime.fromtimestamp(reset / 1000, tz=dt.UTC) if reset else None
+    if not limit or quota == "Endpoint-Requests":  # the period of an endpoint's own limit is not told
+        return full
+    refilled = utcnow() + dt.timedelta(hours=(need - remaining) / limit)
+    return min(refilled, full) if full else refilled
+
+
+def _header(response: httpx.Response, name: str) -> float | None:
+    try:
+        return float(response.headers[name])
+    except (KeyError, ValueError):
+        return None
 
 
 def _classify(response: httpx.Response) -> VendorError | None:
@@ -164,7 +206,8 @@ def _classify(response: httpx.Response) -> VendorError | None:
     kind = str(extensions.get("type") or "").lower()
     message = f"Linear: {extensions.get('userPresentableMessage') or first.get('message') or 'error'}"
     if extensions.get("code") == "RATELIMITED" or kind == "ratelimited":
-        return RateLimited(message, retry_after(response) or _latest_reset(response))
+        pause = retry_after(response) or _pace(response) or utcnow() + dt.timedelta(seconds=60)
+        return RateLimited(message, pause)
     if "entity not found" in str(first.get("message")).lower():
         return NotThere(message)
     if "too complex" in message.lower():
@@ -177,19 +220,6 @@ def _classify(response: httpx.Response) -> VendorError | None:
     if kind in _RETRYABLE_TYPES:
         return VendorDown(message)
     return RequestRefused(message)
-
-
-def _latest_reset(response: httpx.Response) -> dt.datetime:
-    """Return when the exhausted quotas are refilled; the headers carry epoch milliseconds."""
-    resets: list[float] = []
-    for quota in ("Requests", "Complexity", "Endpoint-Requests"):
-        remaining = response.headers.get(f"X-RateLimit-{quota}-Remaining")
-        reset = response.headers.get(f"X-RateLimit-{quota}-Reset")
-        if reset and (remaining is None or float(remaining) <= 0):
-            resets.append(float(reset) / 1000)
-    if not resets:
-        return utcnow() + dt.timedelta(seconds=60)
-    return dt.datetime.fromtimestamp(max(resets), tz=dt.UTC)
 
 
 def _id(node: dict[str, Any]) -> str:

@@ -200,3 +200,51 @@ def test_a_note_follows_the_record_it_is_written_on() -> None:
     )
     assert record.follows == ("deals", "d-1")
     assert record.url == "https://a/d-1/notes?modal=note&id=n-1"
+
+
+def attio_task(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": {"task_id": "t1"},
+        "content_plaintext": "Send the contract",
+        "deadline_at": "2026-03-01T00:00:00.000000000Z",
+        "is_completed": False,
+        "completed_at": None,
+        "linked_records": [{"target_object_id": "deals", "target_record_id": "d1"}],
+        "assignees": [
+            {"referenced_actor_type": "workspace-member", "referenced_actor_id": "m1"},
+            {"referenced_actor_type": "workspace-member", "referenced_actor_id": "left"},
+        ],
+        "created_at": "2026-02-01T10:00:00.000000000Z",
+        **changes,
+    }
+
+
+def test_a_task_follows_the_record_it_is_about() -> None:
+    record = attio.task(attio_task(), members={"m1": "Dana Fox"}, objects=lambda _: None)
+    assert record.follows == ("deals", "d1")
+    assert record.fields["assignee_names"] == ["Dana Fox"]
+    assert record.fields["deadline_at"] == dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+    assert (record.fields["is_completed"], record.fields["completed_at"]) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("linked", "follows", "named"),
+    [
+        (
+            [{"target_object_id": "uuid-of-companies", "target_record_id": "c1"}],
+            ("companies", "c1"),
+            "companies",
+        ),
+        ([{"target_object_id": "uuid-of-invoices", "target_record_id": "i1"}], None, "invoices"),
+        ([{"target_object_id": "unknown", "target_record_id": "u1"}], None, None),
+        ([], None, None),
+        (None, None, None),
+    ],
+)
+def test_a_task_may_name_an_object_by_its_id_or_be_about_nothing(
+    linked: list[dict[str, str]] | None, follows: tuple[str, str] | None, named: str | None
+) -> None:
+    slugs = {"uuid-of-companies": "companies", "uuid-of-invoices": "invoices"}
+    record = attio.task(attio_task(linked_records=linked), members={}, objects=slugs.get)
+    assert record.follows == follows
+    assert record.fields["linked_object"] == named

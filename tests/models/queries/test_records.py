@@ -155,13 +155,33 @@ def test_threads_to_read_are_those_whose_last_message_is_not_here(
     fresh = conversation(connection, scope, "1") | {"payload": {"id": 1, "messages": [{"id": 70}]}}
     known = conversation(connection, scope, "2") | {"payload": {"id": 2, "messages": [{"id": 60}]}}
     records.upsert(session, "cw_conversations", [fresh, known])
-    records.advance_thread(session, connection.id, "2", 60)
-    later = session.execute(text("SELECT clock_timestamp() + interval '1 minute'")).scalar_one()
-    assert records.threads_to_read(session, connection.id, later) == [("1", 0)]
-    assert {
-        vendor_id
-        for vendor_id, _ in records.threads_to_read(session, connection.id, later.replace(year=2020))
-    } == {"1", "2"}
+    opened = {each.conversation: each for each in records.threads_to_read(session, connection.id)}
+    assert {key: (each.max_message_id, each.last_message_id) for key, each in opened.items()} == {
+        "1": (0, 70),
+        "2": (0, 60),
+    }
+    versions = {key: each.synced_at for key, each in opened.items()}
+    records.advance_threads(
+        session, connection.id, [("1", 50, versions["1"]), ("2", 60, versions["2"]), ("3", 9, None)]
+    )
+    assert [each.conversation for each in records.threads_to_read(session, connection.id)] == ["1"]
+
+
+def test_a_thread_stays_to_be_read_until_its_newest_version_was(
+    session: Session, scope: MadeScope, connection: ConnectionRow
+) -> None:
+    """Whichever run wrote the conversation: one that was killed before it read the messages counts too."""
+    known = conversation(connection, scope, "2") | {"payload": {"id": 2, "messages": [{"id": 60}]}}
+    records.upsert(session, "cw_conversations", [known])
+    [first] = records.threads_to_read(session, connection.id)
+    records.upsert(session, "cw_conversations", [known | {"content_hash": "edited"}])
+    records.advance_threads(session, connection.id, [("2", 60, first.synced_at)])
+    [again] = records.threads_to_read(session, connection.id)
+    assert again.max_message_id == 60
+    records.advance_threads(session, connection.id, [("2", 40, None)])
+    assert records.threads_to_read(session, connection.id) == [again]
+    records.advance_threads(session, connection.id, [("2", 60, again.synced_at)])
+    assert records.threads_to_read(session, connection.id) == []
 
 
 def test_blockers_are_replaced_as_a_whole(session: Session, scope: MadeScope) -> None:

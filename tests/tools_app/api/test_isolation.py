@@ -27,7 +27,7 @@ SETS = (
     "pipeline", "stream_chatwoot_inboxes", "stream_chatwoot_contacts", "stream_chatwoot_conversations",
     "stream_chatwoot_messages", "stream_linear_projects", "stream_linear_states", "stream_linear_cycles",
     "stream_linear_issues", "stream_linear_comments", "stream_attio_companies", "stream_attio_people",
-    "stream_attio_deals", "stream_attio_notes",
+    "stream_attio_deals", "stream_attio_notes", "stream_attio_tasks",
 )  # fmt: skip
 MODES = ("hybrid", "vector", "lexical")
 

@@ -1,0 +1,211 @@
+"""Between us and a vendor: no more requests at once than allowed, and quiet for as long as it asks."""
+
+import datetime as dt
+import email.utils
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from deploy.embedded import ServerUrls
+from deploy.generated_chatwoot import Account, running
+from jobs.connectors.attio.client import AttioClient
+from jobs.connectors.base import Page, Window
+from jobs.connectors.chatwoot.client import ChatwootClient
+from jobs.connectors.errors import RateLimited, SchemaChanged
+from jobs.connectors.http import VendorHttp
+from jobs.connectors.linear.client import LinearClient
+from jobs.connectors.slots import Busy, Slots
+from models.infra.clock import utcnow
+from models.infra.redis import events_redis
+from models.infra.settings import environment, override_settings
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.usefixtures("redis")
+
+
+def silent(_response: httpx.Response) -> None:
+    return None
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Pauses that were asked for, in seconds, instead of pauses."""
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    return pauses
+
+
+def answering(client: Any, answers: Callable[[dict[str, Any]], httpx.Response]) -> list[dict[str, Any]]:
+    """Let a connector's requests be answered by a function; returns the bodies it sent."""
+    sent: list[dict[str, Any]] = []
+
+    def request(_method: str, _path: str, *, params: Any, json: Any) -> httpx.Response:
+        sent.append(json)
+        return answers(json)
+
+    client._http._client.request = request
+    return sent
+
+
+def linear_page(nodes: list[Any], headers: dict[str, str] | None = None, **info: Any) -> httpx.Response:
+    body = {"data": {"issueRelations": {"nodes": nodes, "pageInfo": {"hasNextPage": False, **info}}}}
+    return httpx.Response(200, json=body, headers=headers)
+
+
+def relations(client: LinearClient) -> list[Page]:
+    return list(client.pages("relations", Window({}, utcnow())))
+
+
+def test_no_more_requests_are_under_way_at_one_origin_than_allowed() -> None:
+    with running(Account(40, 1), delay_ms=30) as url:
+        clients = [
+            VendorHttp("chatwoot", url, {}, timeout_s=10, parallel=3, classify=silent) for _ in range(2)
+        ]
+
+        def ask(number: int) -> None:
+            clients[number % 2].get_json(f"/api/v1/accounts/1/conversations/{number}")
+
+        threads = [threading.Thread(target=ask, args=(number,)) for number in range(1, 25)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        stats = httpx.get(f"{url}/_stats", timeout=10).json()
+        for client in clients:
+            client.close()
+    assert sum(client.requests_made for client in clients) == stats["requests"] == 24
+    assert stats["most_at_once"] == 3
+
+
+def test_the_limit_holds_over_processes_and_outlives_none_of_them(redis: ServerUrls) -> None:
+    code = (
+        "import sys, threading; from jobs.connectors.http import VendorHttp\n"
+        "client = VendorHttp('chatwoot', sys.argv[1], {}, timeout_s=10, parallel=2, classify=lambda _: None)\n"
+        "ask = lambda n: client.get_json(f'/api/v1/accounts/1/conversations/{n}')\n"
+        "threads = [threading.Thread(target=ask, args=(n,)) for n in range(1, 13)]\n"
+        "[thread.start() for thread in threads]; [thread.join() for thread in threads]"
+    )
+    with running(Account(12, 1), delay_ms=40) as url:
+        env = environment(APP_ENV="test", PYTHONPATH=str(ROOT), REDIS_URL=redis.redis_url)
+        command = [sys.executable, "-c", code, url]
+        both = [subprocess.Popen(command, cwd=ROOT, env=env) for _ in range(2)]
+        assert [each.wait(60) for each in both] == [0, 0]
+        stats = httpx.get(f"{url}/_stats", timeout=10).json()
+    assert (stats["requests"], stats["most_at_once"]) == (24, 2)
+    assert events_redis().keys("slots:*") == []
+
+
+def test_a_slot_that_nobody_gives_back_in_time_is_an_error_that_passes() -> None:
+    held, asked = Slots("test:busy", 1), Slots("test:busy", 1)
+    with held.hold(1.0), pytest.raises(Busy), asked.hold(0.0):
+        pass
+    with asked.hold(1.0):
+        pass
+
+
+def test_without_redis_each_process_keeps_to_its_own_limit() -> None:
+    with override_settings(redis_url="redis://127.0.0.1:1/0"):
+        held, asked = Slots("test:away", 1), Slots("test:away", 1)
+        with held.hold(5.0), pytest.raises(Busy), asked.hold(0.0):
+            pass
+
+
+def test_plain_text_429_makes_every_caller_wait_for_the_next_minute(slept: list[float]) -> None:
+    client = ChatwootClient("http://chatwoot.example", "1", "t", timeout_s=1, parallel=2)
+    answers = iter(
+        [httpx.Response(429, text="Retry later\n"), *[httpx.Response(200, json={"payload": []})] * 2]
+    )
+    answering(client, lambda _: next(answers))
+    list(client.pages("inboxes", Window({}, utcnow())))
+    assert client.requests_made == 2
+    assert slept
+    assert 0 < max(slept) <= 63
+    before = len(slept)
+    list(client.pages("inboxes", Window({}, utcnow())))  # the clock has not moved: still quiet
+    assert len(slept) == before + 1
+
+
+def test_a_retry_after_written_as_a_date_is_obeyed(slept: list[float]) -> None:
+    client = AttioClient("http://attio.example", "t", timeout_s=1)
+    later = email.utils.format_datetime(utcnow() + dt.timedelta(seconds=20), usegmt=True)
+    answers = iter(
+        [
+            httpx.Response(429, json={"message": "Rate limit exceeded"}, headers={"Retry-After": later}),
+            httpx.Response(200, json={"data": []}),
+        ]
+    )
+    answering(client, lambda _: next(answers))
+    list(client.pages("people", Window({}, utcnow())))
+    assert client.requests_made == 2
+    assert 18 < max(slept) <= 20
+
+
+def test_an_offset_that_the_vendor_ignores_fails_loudly() -> None:
+    client = AttioClient("http://attio.example", "t", timeout_s=1)
+    people = [{"id": {"record_id": f"r{number}"}, "values": {}} for number in range(500)]
+    answering(client, lambda _: httpx.Response(200, json={"data": people}))
+    with pytest.raises(SchemaChanged, match="does not advance"):
+        list(client.pages("people", Window({}, utcnow())))
+
+
+def test_linear_is_not_asked_before_its_bucket_holds_the_next_query(slept: list[float]) -> None:
+    client = LinearClient("http://linear.example", "key", timeout_s=1)
+    headers = {
+        "X-Complexity": "500",
+        "X-RateLimit-Complexity-Limit": "360000",
+        "X-RateLimit-Complexity-Remaining": "100",
+        "X-RateLimit-Requests-Limit": "2500",
+        "X-RateLimit-Requests-Remaining": "2000",
+    }
+    answers = iter(
+        [linear_page([], headers, hasNextPage=True, endCursor="a"), linear_page([], hasNextPage=False)]
+    )
+    answering(client, lambda _: next(answers))
+    relations(client)
+    # 400 points are missing and 100 come back a second.
+    assert [round(pause) for pause in slept] == [4]
+
+
+def test_a_quota_that_refills_after_the_run_ends_the_stream_without_asking(slept: list[float]) -> None:
+    client = LinearClient("http://linear.example", "key", timeout_s=1)
+    headers = {"X-RateLimit-Endpoint-Requests-Remaining": "0"}
+    headers["X-RateLimit-Endpoint-Requests-Reset"] = str(int((time.time() + 900) * 1000))
+    sent = answering(client, lambda _: linear_page([], headers, hasNextPage=True, endCursor="a"))
+    with pytest.raises(RateLimited) as refused:
+        relations(client)
+    assert refused.value.retry_at > utcnow() + dt.timedelta(minutes=14)
+    assert len(sent) == 1
+    assert slept == []
+
+
+def test_a_query_that_is_too_complex_is_asked_again_with_smaller_pages() -> None:
+    client = LinearClient("http://linear.example", "key", timeout_s=1)
+
+    def answer(body: dict[str, Any]) -> httpx.Response:
+        if body["variables"]["first"] > 25:
+            error = {"message": "Query too complex", "extensions": {"type": "invalid input"}}
+            return httpx.Response(400, json={"errors": [error]})
+        return linear_page([])
+
+    sent = answering(client, answer)
+    relations(client)
+    relations(client)
+    # The size that worked is kept for the next stream.
+    assert [body["variables"]["first"] for body in sent] == [100, 50, 25, 25]
+
+
+@pytest.mark.parametrize("cursors", [["a", "a"], ["a", "b", "a"]])
+def test_a_cursor_that_comes_back_fails_loudly(cursors: list[str]) -> None:
+    client = LinearClient("http://linear.example", "key", timeout_s=1)
+    answers: Iterator[httpx.Response] = iter(
+        linear_page([], hasNextPage=True, endCursor=cursor) for cursor in cursors
+    )
+    answering(client, lambda _: next(answers))
+    with pytest.raises(SchemaChanged, match="does not advance"):
+        relations(client)
