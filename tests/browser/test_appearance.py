@@ -134,6 +134,7 @@ TITLES = {
     "dashboard": ("Control Tower", "Control Tower"),
     "search": ("Search · Control Tower", "Поиск · Control Tower"),
     "jobs": ("Jobs and connectors · Control Tower", "Задания и коннекторы · Control Tower"),
+    "system": ("System · Control Tower", "Система · Control Tower"),
     "records": ("Records · Control Tower", "Записи · Control Tower"),
 }
 

@@ -187,7 +187,7 @@ def _figure(line: Annotated[Any, CompletenessLine]) -> rx.Component:
                     rx.fragment(t("completeness.last_figure"), " ", relative_time(line.known_iso)),
                     t("completeness.no_figure"),
                 ),
-                class_name="block text-xs text-ink-2",
+                class_name="ms-auto block max-w-64 text-xs text-ink-2",
             ),
         ),
     )

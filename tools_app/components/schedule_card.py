@@ -55,7 +55,7 @@ def present(row: ScheduleRow, locale: str) -> ScheduleLine:
 
 def _every(row: ScheduleRow, locale: str) -> str:
     if row.every_s is None:
-        return text(locale, "schedule.on_demand")
+        return text_or(locale, f"schedule.when.{row.job}", text(locale, "schedule.on_demand"))
     if not row.is_enabled:
         return text(locale, "schedule.paused")
     every = formats.hours(locale, row.every_s / _HOUR_S)

@@ -11,8 +11,8 @@ from models.infra.scope import Scope
 from models.queries.runs_overview import EndedRun, last_ends
 
 SHOWN_RUNS = 20
-# In the order of the day: fetch, mend, compare, make findable.
-_JOBS = ("sync", "retry", "reconcile", "repair", "index")
+# In the order of the day: fetch, mend, compare, mirror, make findable.
+_JOBS = ("sync", "refetch", "retry", "reconcile", "repair", "mirror", "index")
 # The turns of housekeeping are many, short and nobody's news.
 _HIDDEN = {"recover"}
 

@@ -50,11 +50,8 @@ def test_an_unknown_figure_says_why_and_since_when():
         local_count=None, missing=None, extra=None,
     )  # fmt: skip
     line = only(away)
-    assert (line.value, line.why, line.known_iso) == (
-        "unknown",
-        "The vendor does not answer.",
-        AT.isoformat(),
-    )
+    assert (line.value, line.known_iso) == ("unknown", AT.isoformat())
+    assert line.why.startswith("The vendor does not answer.")
     assert {each.value for each in line.counts} == {"—"}
     assert only(replace(away, known_at=None)).known_iso == ""
     block = present(replace(BLOCK, completeness_pct=None, rows=(away,)), "ru", "all")

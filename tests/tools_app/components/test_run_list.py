@@ -33,11 +33,11 @@ def test_a_sync_without_changes_and_a_retry_say_so() -> None:
     ("code", "words"),
     [
         ("vendor_unknown", "The vendor could not be read in full."),
-        ("connector_credentials", "The vendor refused the credentials."),
+        ("connector_credentials", "The vendor refused the access token."),
         ("connector_vendor_down", "The vendor does not answer."),
         ("abandoned", "Its worker was lost too often."),
         ("brand_new", "brand_new"),
     ],
 )
 def test_why_a_run_failed_is_said_in_words(code: str, words: str) -> None:
-    assert line(status="failed", error_code=code).error == words
+    assert line(status="failed", error_code=code).error.startswith(words)

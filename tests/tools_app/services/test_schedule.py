@@ -37,7 +37,7 @@ def test_every_job_has_its_turn_and_housekeeping_is_left_out(worlds: dict[str, W
             save_cadence(session, name, every)
             plan_cadence(session, name, AT)
     found = rows(worlds["one"])
-    assert list(found) == ["sync", "retry", "reconcile", "repair", "index"]
+    assert list(found) == ["sync", "refetch", "retry", "reconcile", "repair", "mirror", "index"]
     assert (found["sync"].every_s, found["sync"].next_run_at) == (900, AT)
     assert (found["repair"].every_s, found["repair"].next_run_at) == (None, None)
 
@@ -71,6 +71,7 @@ def test_a_job_without_runs_or_turn_says_so() -> None:
         "",
         "",
     )
+    assert present(ScheduleRow("brand_new", None, True, None, None), "en").every == "when asked for"
     assert present(ScheduleRow("sync", 900, False, None, None), "ru").every == "выключено"
 
 
