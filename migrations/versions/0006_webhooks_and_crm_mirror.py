@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("connection_id", "key"),
     )
     op.create_index("ix_webhook_deliveries_received", "webhook_deliveries", ["connection_id", "received_at"])
+    op.create_index("ix_webhook_deliveries_age", "webhook_deliveries", ["received_at"])
     op.create_table(
         "record_hints",
         sa.Column("connection_id", sa.Uuid(), nullable=False),

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col
 
@@ -185,11 +185,18 @@ def connections_with_hints(session: Session) -> list[ConnectionId]:
     return [ConnectionId(each) for each in rows]
 
 
-def forget_old(session: Session, *, deliveries_before: dt.datetime, hints_before: dt.datetime) -> int:
-    """Delete old deliveries, and hints that syncs have overtaken; how many rows."""
+def forget_old(
+    session: Session, *, deliveries_before: dt.datetime, hints_before: dt.datetime, limit: int = 10_000
+) -> int:
+    """Delete old deliveries (``limit`` at most), and hints that syncs have overtaken; how many rows."""
+    old = (
+        select(col(WebhookDelivery.connection_id), col(WebhookDelivery.key))
+        .where(col(WebhookDelivery.received_at) < deliveries_before)
+        .limit(limit)
+    )
     gone = session.execute(
         delete(WebhookDelivery)
-        .where(col(WebhookDelivery.received_at) < deliveries_before)
+        .where(tuple_(col(WebhookDelivery.connection_id), col(WebhookDelivery.key)).in_(old))
         .returning(col(WebhookDelivery.key))
     ).all()
     stale = session.execute(

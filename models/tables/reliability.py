@@ -129,6 +129,7 @@ class WebhookDelivery(SQLModel, table=True):
         PrimaryKeyConstraint("connection_id", "key"),
         connection_key("webhook_deliveries"),
         Index("ix_webhook_deliveries_received", "connection_id", "received_at"),
+        Index("ix_webhook_deliveries_age", "received_at"),
     )
 
     connection_id: UUID

@@ -108,8 +108,9 @@ def _attio_event(event: dict[str, Any]) -> tuple[Hint, ...]:
         return (*found, Hint(SYNC))
     if kind.startswith("record."):
         return (Hint(OBJECT, _id(ids.get("record_id")), _id(ids.get("object_id"))),)
-    # Lists decide projects, notes have no query by id here.
-    return (Hint(SYNC),) if kind.startswith(("list-entry.", "list.", "note.", "note-content.")) else ()
+    # Lists decide projects; notes and tasks have no query by id here.
+    read_by_sync = ("list-entry.", "list.", "note.", "note-content.", "task.")
+    return (Hint(SYNC),) if kind.startswith(read_by_sync) else ()
 
 
 VENDORS: Mapping[str, Vendor] = {

@@ -33,7 +33,8 @@ NAMED: list[tuple[str, dict[str, Any], set[Hint]]] = [
     ),
     ("attio", made.record("old", "o", "record.merged"), {Hint(OBJECT, "old", "o"), Hint(SYNC)}),
     ("attio", {"events": [{"event_type": "note.created", "id": {"note_id": "n"}}]}, {Hint(SYNC)}),
-    ("attio", {"events": [{"event_type": "task.created", "id": {}}]}, set()),
+    ("attio", {"events": [{"event_type": "task.created", "id": {"task_id": "t"}}]}, {Hint(SYNC)}),
+    ("attio", {"events": [{"event_type": "comment.created", "id": {}}]}, set()),
     ("attio", {"events": []}, set()),
 ]
 
