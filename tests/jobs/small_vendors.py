@@ -8,6 +8,7 @@ between retries move it instead of passing.
 import asyncio
 import datetime as dt
 import functools
+import threading
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -121,10 +122,17 @@ class Bridge(httpx.BaseTransport):
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        # Streams are read side by side; the vendors answer one request after another.
+        self._turn = threading.RLock()
         self.apps: dict[str, Any] = {}
         self.before: Callable[[], None] = lambda: None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        with self._turn:
+            return self._answer(request)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
         self.before()
         exchange = _Exchange(request)
         scope = {
