@@ -123,13 +123,13 @@ class Bridge(httpx.BaseTransport):
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         # Streams are read side by side; the vendors answer one request after another.
-        self._turn = threading.RLock()
+        self.turn = threading.RLock()
         self.apps: dict[str, Any] = {}
         self.before: Callable[[], None] = lambda: None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         request.read()
-        with self._turn:
+        with self.turn:
             return self._answer(request)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:

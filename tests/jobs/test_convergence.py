@@ -214,9 +214,13 @@ class History:
             if step.killed_after is not None and asked > step.killed_after:
                 raise Killed
 
+        def in_turn() -> None:
+            with self.small.bridge.turn:  # a page of one stream is done while another stream asks
+                tick()
+
         self.small.bridge.before = tick
         try:
-            sync.sync_connection(self.connection_id, lambda _: tick())
+            sync.sync_connection(self.connection_id, lambda _: in_turn())
         except Killed:
             return
         finally:
