@@ -102,6 +102,8 @@
         return response.json().then(
           function (body) {
             showLoginError(form, (body.error && body.error.code) || "unavailable");
+            form.querySelector("[data-wait]").textContent =
+              Math.ceil(Number(response.headers.get("retry-after")) / 60) || "";
           },
           function () {
             showLoginError(form, "unavailable");

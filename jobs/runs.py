@@ -145,7 +145,7 @@ def execute(run_id: str, work: Callable[[Run], JobOutcome]) -> JobOutcome | None
     except WorkerStopping:
         # After the lock is free: the worker that takes the run over must not find it held.
         log.info("run interrupted, back to the queue", job=run.job, run_id=run_id)
-        requeue(identity)
+        requeue(identity, lost=False)
         return None
     finally:
         request_id.reset(token)
@@ -156,16 +156,17 @@ def lock_name(job: str, subject: str) -> str:
     return f"job:{job}:{subject}"
 
 
-def requeue(run_id: JobRunId) -> bool:
-    """Put a run that lost its worker back on the queue; False (and the run failed) after too many attempts.
+def requeue(run_id: JobRunId, *, lost: bool = True) -> bool:
+    """Put a run back on the queue; False (and the run failed) when its worker was lost and it has had MAX_ATTEMPTS.
 
+    A worker that was asked to stop (``lost`` False) says nothing about the run: it is queued however often that was.
     The outbox row goes with the state in one transaction: without Redis the dispatcher enqueues it later.
     """
     with transaction() as session:
         row = job_runs.get_run(session, run_id, lock=True)
         if row is None or row.status not in job_runs.ACTIVE:
             return False
-        if row.attempt >= MAX_ATTEMPTS:
+        if lost and row.attempt >= MAX_ATTEMPTS:
             row.status, row.finished_at = "failed", utcnow()
             row.error_code, row.error_message = "abandoned", f"its worker was lost {row.attempt} times"
             session.add(row)

@@ -45,6 +45,20 @@ def test_a_wrong_password_is_said_in_words_and_the_field_takes_the_focus(strange
     expect(stranger.locator("#password")).to_be_focused()
 
 
+def test_who_tried_too_often_is_told_for_how_long(stranger: Page, tower: Tower):
+    refusal = '{"error": {"code": "too_many_requests", "message": "", "details": {}, "request_id": ""}}'
+    stranger.route(
+        "**/api/auth/login",
+        lambda route: route.fulfill(
+            status=429, body=refusal, headers={"content-type": "application/json", "retry-after": "269"}
+        ),
+    )
+    log_in(stranger, tower)
+    expect(stranger.get_by_role("alert").filter(visible=True)).to_have_text(
+        "Too many attempts. Minutes to wait: 5"
+    )
+
+
 def test_a_next_page_of_another_site_is_ignored(stranger: Page, tower: Tower):
     stranger.goto(f"{tower.url}/login?next=//evil.example/")
     stranger.fill("#username", tower.user)

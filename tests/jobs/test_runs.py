@@ -169,6 +169,19 @@ def test_an_interrupted_run_goes_back_to_the_queue_as_its_next_attempt(database:
     assert queues.is_known(queues.job_id_of(ref.run_id, 1))
 
 
+def test_a_worker_that_stops_often_does_not_use_up_the_attempts_of_its_run(database: str) -> None:
+    [ref] = enqueue.request_sync(make_connection(make_scope()), "anna")
+
+    def stop(_run: runs.Run) -> runs.JobOutcome:
+        raise runs.WorkerStopping
+
+    for _ in range(runs.MAX_ATTEMPTS + 2):
+        assert runs.execute(ref.run_id, stop) is None
+    assert row_of(ref.run_id).status == "queued"
+    runs.execute(ref.run_id, lambda _run: runs.JobOutcome())
+    assert row_of(ref.run_id).status == "succeeded"
+
+
 def test_progress_reaches_the_row_and_the_event_stream(database: str) -> None:
     [ref] = enqueue.request_sync(make_connection(make_scope()), "anna")
 

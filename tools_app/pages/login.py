@@ -12,7 +12,8 @@ from tools_app.pages.frame import locale_switch, theme_toggle
 
 ROUTE = "/login"
 # Codes of refused logins that have words of their own; anything else is "unavailable".
-_ERRORS = ("wrong_credentials", "too_many_requests", "unavailable")
+_THROTTLED = "too_many_requests"
+_ERRORS = ("wrong_credentials", _THROTTLED, "unavailable")
 
 
 def page() -> rx.Component:
@@ -38,7 +39,9 @@ def _form() -> rx.Component:
         *[
             rx.el.p(
                 icon("circle-alert", 15, "mt-0.5"),
-                t(f"login.error.{code}"),
+                rx.el.span(
+                    t(f"login.error.{code}"), *([" ", rx.el.b(data_wait=True)] if code == _THROTTLED else [])
+                ),
                 class_name="flex gap-2 rounded-lg bg-bad-soft px-3 py-2 text-sm text-bad [&[hidden]]:hidden",
                 role="alert",
                 hidden=True,

@@ -108,7 +108,6 @@ def _project_rows(desk: Desk) -> tuple[ProjectRow, ...]:
         return ProjectRow(
             slug=each.slug,
             name=each.name,
-            client="",
             messages_7d=count(each, "messages_7d"),
             waiting=count(each, "waiting_conversations"),
             reply_hours=cell(each, "first_response", None if answered is None else answered.value, "hours"),

@@ -39,7 +39,6 @@ class ProjectOption:
     id: str
     slug: str
     name: str
-    client: str = ""
     is_unassigned: bool = False
 
 
@@ -110,7 +109,6 @@ class ProjectRow:
 
     slug: str
     name: str
-    client: str
     messages_7d: Figure
     waiting: Figure
     reply_hours: Figure
