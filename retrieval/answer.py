@@ -16,7 +16,7 @@ from babel.dates import format_date
 from pydantic import JsonValue
 
 from retrieval.chunking import split_sentences
-from retrieval.intent import holds, wanted_kinds
+from retrieval.intent import asks_for_all_promises, commits, holds, wanted_kinds
 from retrieval.language import name_key, stem, words
 from retrieval.lexical import LexicalResult
 from retrieval.profile import AnswerShape
@@ -85,6 +85,10 @@ def extract(
     """The sentences that answer best, from the best records, one quote per record, best first."""
     if not ranked:
         return []
+    if asks_for_all_promises(question, len(found.terms)):
+        # What speaks of promises is near such a question too; what makes one answers it.
+        made = [hit for hit in ranked if hit.chunk.from_studio and commits(hit.chunk.body)]
+        ranked = made or ranked
     wanted = _wanted_stems(found)
     kinds = wanted_kinds(question)
     typed = frozenset(name_key(word) for word in words(question))

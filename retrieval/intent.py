@@ -66,6 +66,19 @@ _HAS_PROMISE = re.compile(
     re.IGNORECASE,
 )
 
+_GENERAL_TERMS = 2
+
+# A day that can be met or missed, and the words of who sets one.
+_ON_A_DAY = re.compile(
+    rf"\b\d{{1,2}}(?:st|nd|rd|th|-?го|-?е)?\s+(?:{_MONTHS})\b|\b(?:{_MONTHS})\s+\d{{1,2}}\b", re.IGNORECASE
+)
+_COMMITS = re.compile(
+    r"\b(?:will|shall|promis\w+|commit\w*|deadlines?|(?:new |the )dates?|no later|goes? live|(?:is|are) live|ready)\b|'ll\b"
+    r"|\b(?:обеща\w+|срок\w*|дедлайн\w*|даты?|будет|будут|сделаем|закончим|заработа\w+|запустим|готов\w*|не позже)\b",
+    re.IGNORECASE,
+)
+_CLAUSE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
+
 _ASKS_FOR_PROMISE = re.compile(r"\b(?:promis\w+|commit(?:ted|ment)\w*|(?:по)?обеща\w+)\b", re.IGNORECASE)
 _ASKS_AMOUNT = re.compile(
     r"\b(?:price|cost\w*|fee|salary|pa(?:y|ys|id)|budget|charged?|spen[dt]|worth|how much)\b"
@@ -135,6 +148,24 @@ def read_offers(body: str) -> Offers:
     )
 
 
+def commits(body: str) -> bool:
+    """Whether a text sets a day for something: a sentence with a date, itself or the one before it in words of commitment.
+
+    A question commits nobody.
+    """
+    before = ""
+    for sentence in _CLAUSE_END.split(body):
+        if (
+            _ON_A_DAY.search(sentence)
+            and not sentence.endswith("?")
+            and _COMMITS.search(f"{before} {sentence}")
+        ):
+            return True
+        # A list of dates below its heading goes on being one.
+        before = before if sentence.startswith(("-", "—", "•")) else sentence
+    return False
+
+
 def read_wanted(question: str) -> Wanted:
     """The kind of answer that a question waits for before all others."""
     if _ASKS_FOR_PROMISE.search(question):
@@ -146,6 +177,11 @@ def read_wanted(question: str) -> Wanted:
     if _ASKS_NUMBER.search(question):
         return "number"
     return "name" if _ASKS_NAME.search(question) else "any"
+
+
+def asks_for_all_promises(question: str, terms: int) -> bool:
+    """Whether a question of so many terms beside the client's name is about promises in general: "promise", and one word more."""
+    return terms <= _GENERAL_TERMS and read_wanted(question) == "promise"
 
 
 def wanted_kinds(question: str) -> tuple[Wanted, ...]:

@@ -17,6 +17,7 @@ PROFILES = Path(__file__).parent / "profiles"
 Feature = Literal[
     "similarity", "similarity_squared", "similarity_rank", "coverage", "coverage_root", "coverage_rank", "both",
     "project", "thread", "thread_similarity", "thread_coverage", "date", "number", "person", "promise", "promise_by_us",
+    "commitment",
     "state", "freshness", "length", "same_language",
     "kind_issue", "kind_comment", "kind_deal", "kind_note", "kind_company", "restated",
 ]  # fmt: skip

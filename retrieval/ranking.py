@@ -15,7 +15,7 @@ from typing import get_args
 from uuid import UUID
 
 from retrieval import fusion
-from retrieval.intent import Intent, read_offers
+from retrieval.intent import Intent, commits, read_offers
 from retrieval.names import NameMatch
 from retrieval.profile import Feature, Profile
 from retrieval.restated import restated
@@ -40,10 +40,11 @@ class Signals:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the question itself tells: the names in it, the answer it wants, whether several projects are searched."""
+    """What the question itself tells: the names in it, the answer it wants, whether before all a promise, whether several projects are searched."""
 
     names: NameMatch
     intent: Intent
+    promise: bool
     lang: Lang
     portfolio: bool
     now: datetime
@@ -66,7 +67,8 @@ def features(
 
     ``…_rank``: one over five plus the place by that score. ``both``: product of the two. ``thread``: mean of the three
     best sums of both among the thread's other candidates; ``thread_…``: the best of the thread. ``project``: how much of a
-    client's name the question holds. ``date`` … ``state``: the question wants it and the text has it.
+    client's name the question holds. ``date`` … ``state``: the question wants it and the text has it; ``commitment``: the
+    question asks for a promise, and the studio commits itself to a date.
     """
     similarity = {key: max(signals.similarity.get(key, 0.0), 0.0) for key in chunks}
     coverage = {key: signals.coverage.get(key, 0.0) for key in chunks}
@@ -110,6 +112,7 @@ def _wanted(chunk: StoredChunk, asked: Asked) -> tuple[float, ...]:
         wants.person * offers.person,
         wants.promise * offers.promise,
         wants.promise * float(chunk.from_studio),
+        float(asked.promise and chunk.from_studio and commits(chunk.body)),
         wants.state * float(chunk.kind in ("issue", "comment")),
         wants.state * freshness(chunk.source_time, asked.now),
     )

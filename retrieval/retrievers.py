@@ -24,7 +24,7 @@ from retrieval import lexical, ranking, store
 from retrieval.chunking import embedding_text
 from retrieval.embedding import RoleEmbedding, Vectors
 from retrieval.filters import Filters
-from retrieval.intent import read_intent
+from retrieval.intent import read_intent, read_wanted
 from retrieval.language import detect
 from retrieval.lexical import LexicalResult
 from retrieval.lexicon import read_lexicon
@@ -171,7 +171,14 @@ class HybridRetriever(_ScopedRetriever):
             waiting = [chunks[key] for key in coverage if key in chunks and key not in similarity]
             similarity |= self._ahead_of_the_index(asked_for, waiting)
             clock.lap("ahead")
-        asked = Asked(names, read_intent(question), detect(question), portfolio, utcnow())
+        asked = Asked(
+            names,
+            read_intent(question),
+            read_wanted(question) == "promise",
+            detect(question),
+            portfolio,
+            utcnow(),
+        )
         return CandidateSet(chunks, Signals(similarity, coverage), asked, found, clock.laps)
 
     def _ahead_of_the_index(self, asked_for: str, waiting: Sequence[StoredChunk]) -> dict[UUID, float]:

@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import get_args
 
 from retrieval.chunking import split_sentences
-from retrieval.intent import Wanted, holds, read_offers, read_wanted
+from retrieval.intent import Wanted, asks_for_all_promises, holds, read_offers, read_wanted
 from retrieval.language import detect, name_key, stem, words
 from retrieval.lexical import LexicalResult
 from retrieval.profile import Support, SupportFeature
@@ -37,8 +37,6 @@ _USUAL_WORDS = (9, 13)
 # What is typed in so few words is a search: it asks nothing that could be missing, only whether the words are there.
 _SEARCH_WORDS = 2
 _FOUND = 0.6
-# A question for promises that has no more than "promise" and one word beside the client's name is about all of them.
-_GENERAL_TERMS = 2
 # A word that less than half an occurrence stands for occurs nowhere.
 _OCCURS = 0.5
 
@@ -87,7 +85,7 @@ def probability(question: str, ranked: Sequence[RankedChunk], found: LexicalResu
     if ranked and (
         _is_search(question, ranked)
         or _names_record(ranked, found)
-        or (len(found.terms) <= _GENERAL_TERMS and _promised(question, ranked[:_NEAREST]))
+        or (asks_for_all_promises(question, len(found.terms)) and _promised(question, ranked[:_NEAREST]))
     ):
         return 1.0
     values = features(question, ranked, found)

@@ -67,6 +67,8 @@ def _fitted(
     session: Session, found: world.WorldScope, questions: Sequence[GoldQuestion], profile: Profile
 ) -> str:
     examples = tune.collect(session, found, questions, profile)
+    # Fitting takes minutes, and the database ends a transaction that idles.
+    session.rollback()
     weights = tune.fit_ranking(examples)
     across = sum(values := tune.cross_validated(examples)) / len(values)
     ranked = changed(profile, {"ranking.weights": weights})

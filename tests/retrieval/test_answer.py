@@ -41,7 +41,9 @@ QUOTES = st.lists(
 )
 
 
-def hit(body: str, score: float = 1.0, author: str | None = "Anna") -> RankedChunk:
+def hit(
+    body: str, score: float = 1.0, author: str | None = "Anna", *, from_studio: bool = True
+) -> RankedChunk:
     chunk = StoredChunk(
         new_id(),
         new_id(),
@@ -56,7 +58,7 @@ def hit(body: str, score: float = 1.0, author: str | None = "Anna") -> RankedChu
         "en",
         author,
         MAY,
-        False,
+        from_studio,
     )
     return RankedChunk(chunk, score, score, score)
 
@@ -221,6 +223,19 @@ def test_of_a_long_record_the_sentence_that_holds_the_kind_of_answer_is_quoted(
     body = f"The rollout is what we speak of. {filler}The rollout will be done by 4 September. {filler}The rollout makes 9,200 euros."
     (quote,) = extract(question, [hit(body)], asked("rollout"), SHAPE)
     assert said in quote.text
+
+
+def test_to_promises_in_general_those_that_we_made_are_quoted() -> None:
+    ours, theirs, none = (
+        hit("The pilot will be live by 4 September.", 0.8),
+        hit("The keys will be ready by 4 May.", 0.9, from_studio=False),
+        hit("We promise no music.", 1.0),
+    )
+    question, found = "What did we promise about the deadline?", asked("promise", "deadline")
+    assert [quote.text for quote in extract(question, [none, theirs, ours], found, SHAPE)] == [
+        ours.chunk.body
+    ]
+    assert [quote.text for quote in extract(question, [none], found, SHAPE)] == [none.chunk.body]
 
 
 def test_a_quote_belongs_to_the_record_it_is_taken_from() -> None:

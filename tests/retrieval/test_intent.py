@@ -2,7 +2,7 @@
 
 import pytest
 
-from retrieval.intent import Intent, read_intent, read_offers
+from retrieval.intent import Intent, asks_for_all_promises, commits, read_intent, read_offers
 
 
 def wanted(question: str) -> set[str]:
@@ -103,3 +103,32 @@ def test_an_undertaking_offers_a_promise(text: str) -> None:
 def test_a_text_without_any_of_it_offers_nothing() -> None:
     offers = read_offers("nothing here")
     assert (offers.date, offers.number, offers.person, offers.promise) == (0.0, 0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The new engine will be live at all hotels by 4 September.", "So the deadline is 11 December for all seven.",
+        "The new dates, and these are promises:\n- pilot on 29 September,\n- all hotels by 11 December.",
+        "Срок запуска в Алматы — 7 августа.", "Обещаю: пересдача 27 сентября.", "Серверы будут готовы к 8 мая.",
+    ],
+)  # fmt: skip
+def test_a_day_set_in_words_of_commitment_is_one(text: str) -> None:
+    assert commits(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Музыку не обещаем.", "Maria has promised to guard him with cake.", "Will it be live by 4 September?",
+        "We met on 4 September.", "Боевые ключи обещали на прошлой неделе.", "",
+    ],
+)  # fmt: skip
+def test_without_a_day_or_as_a_question_nothing_is_committed(text: str) -> None:
+    assert not commits(text)
+
+
+def test_promises_in_general_are_asked_for_in_few_words() -> None:
+    assert asks_for_all_promises("What did we promise about the deadline?", 2)
+    assert not asks_for_all_promises("What did we promise about the deadline of the pilot in Cork?", 4)
+    assert not asks_for_all_promises("What blocks the launch?", 2)
