@@ -240,4 +240,6 @@ def test_every_error_kind_has_a_sentence_that_says_what_comes_next() -> None:
     for kind, (english, russian) in SAYS.items():
         assert english in ui_text("en", f"connector_error.{kind}")
         assert russian in ui_text("ru", f"connector_error.{kind}")
-    assert {key.rpartition(".")[2] for key in catalogue("en") if key.startswith("connector_error.")} == kinds
+    said = {key.rpartition(".")[2] for key in catalogue("en") if key.startswith("connector_error.")}
+    # A comparison by number alone is no failure, but stands where one would.
+    assert said == kinds | {"counted_only"}

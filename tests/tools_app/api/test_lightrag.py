@@ -48,7 +48,7 @@ def test_an_answer_has_every_field_and_its_citations_resolve(
 def test_camel_case_names_are_accepted(client: httpx.Client, indexed: World) -> None:
     body = {
         "query": QUESTION, "topK": 3, "sourceLimit": 2, "sourceFilter": ["issues"], "projectId": "alpha",
-        "dateFrom": "2020-01-01", "dateTo": utcnow().date().isoformat(),
+        "dateFrom": "2020-01-01", "dateTo": (utcnow() + dt.timedelta(days=1)).date().isoformat(),
     }  # fmt: skip
     answer = client.post("/api/lightrag/query", json=body).json()
     # What is cited is always shown, whatever the limit.
