@@ -18,7 +18,7 @@ reset: venv ## stop, and forget the demo and everything in .data but the built f
 	@exec $(VENV)/python -m deploy.down reset
 
 test: venv-dev browser ## unit, database, queue, API and browser tests (under 15 minutes on 2 cores)
-	@$(VENV)/python -m pytest -n 2 --dist loadgroup -m "not slow and not bench"
+	@$(VENV)/python -m pytest -n 2 --dist loadgroup -m "not slow"
 
 test-slow: venv-dev ## long property, fault and life-cycle tests (under 25 minutes)
 	@$(VENV)/python -m pytest -m slow
@@ -45,8 +45,7 @@ eval: venv-dev ## ask the gold questions of the demo and report recall, refusals
 tune: venv-dev ## choose the ranking's weights and the refusal threshold on the development questions; prints them
 	@$(VENV)/python -m deploy.evaluate --fit
 
-bench: venv-dev ## measure the stores and queries that have a promised time
-	@$(VENV)/python -m pytest -m bench tests
+bench: bench-sync ## everything that is measured against a promised time
 
 bench-sync: venv ## measure the sync against a generated account: rows/s, memory, requests (docs/sync.md)
 	@$(VENV)/python -m deploy.bench_sync
