@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = "template_migrated"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a module's tests in one process, and all browser tests, which share a running Control Tower."""
     for item in items:
