@@ -53,7 +53,7 @@ def test_who_tried_too_often_is_told_for_how_long(stranger: Page, tower: Tower):
             status=429, body=refusal, headers={"content-type": "application/json", "retry-after": "269"}
         ),
     )
-    log_in(stranger, tower)
+    log_in(stranger, tower, password="wrong")
     expect(stranger.get_by_role("alert").filter(visible=True)).to_have_text(
         "Too many attempts. Minutes to wait: 5"
     )
