@@ -74,7 +74,7 @@ _ON_A_DAY = re.compile(
 )
 _COMMITS = re.compile(
     r"\b(?:will|shall|promis\w+|commit\w*|deadlines?|(?:new |the )dates?|no later|goes? live|(?:is|are) live|ready)\b|'ll\b"
-    r"|\b(?:обеща\w+|срок\w*|дедлайн\w*|даты?|будет|будут|сделаем|закончим|заработа\w+|запустим|готов\w*|не позже)\b",
+    r"|\b(?:(?:по)?обеща(?!й)\w+|срок\w*|дедлайн\w*|даты?|будет|будут|сделаем|закончим|заработа\w+|запустим|готов\w*|не позже)\b",
     re.IGNORECASE,
 )
 _CLAUSE_END = re.compile(r"(?<=[.!?…])\s+|\n+")

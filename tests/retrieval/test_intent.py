@@ -121,7 +121,8 @@ def test_a_day_set_in_words_of_commitment_is_one(text: str) -> None:
     "text",
     [
         "Музыку не обещаем.", "Maria has promised to guard him with cake.", "Will it be live by 4 September?",
-        "We met on 4 September.", "Боевые ключи обещали на прошлой неделе.", "",
+        "We met on 4 September.", "Боевые ключи обещали на прошлой неделе.",
+        "Обещайте деньги на карте до 25 сентября.", "",
     ],
 )  # fmt: skip
 def test_without_a_day_or_as_a_question_nothing_is_committed(text: str) -> None:
