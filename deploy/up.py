@@ -29,7 +29,6 @@ _INDEX_LIMIT_S = 300.0
 _BUILD_LIMIT_S = 600.0
 # How often the progress of queued work is read.
 _LOOK_S = 0.4
-_MIGRATION_LIMIT_S = 600.0
 _BUILD = (
     "import sys; from deploy.frontend import ensure_built; "
     "print('rebuilt' if ensure_built(int(sys.argv[1])).rebuilt else 'unchanged')"

@@ -183,12 +183,6 @@ def read_lexicon(session: Session, account_scope_id: AccountScopeId) -> Lexicon:
     return made
 
 
-def forget_lexicons() -> None:
-    """Read lexicons anew at the next question, after indexing in the same process and between tests."""
-    with _Kept.lock:
-        _Kept.lexicons.clear()
-
-
 def encode_words(asked: Sequence[str]) -> Vectors:
     """Unit vectors of single words, float32, shape (words, 512)."""
     if not asked:

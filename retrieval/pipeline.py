@@ -18,7 +18,7 @@ from sqlmodel import Session, col, select
 from models.infra import metrics
 from models.infra.clock import utcnow
 from models.infra.errors import InvalidInput, NotFound
-from models.infra.ids import QueryRunId, new_id
+from models.infra.ids import new_id
 from models.infra.logging import get_logger
 from models.infra.scope import Scope
 from models.infra.settings import get_settings
@@ -191,14 +191,6 @@ def warm_up() -> None:
     """Load the model and the parameters, so that the first question does not wait for them."""
     load_profile()
     query_vector(embedding_model(get_settings()), "warm up")
-
-
-def log_cached(session: Session, query: Query, answer: Answer) -> QueryRunId:
-    """Log a question that was answered from the cache as a run of its own; its id."""
-    run_id = new_id()
-    shown = answer.model_copy(update={"query_run_id": run_id, "cached": True})
-    _log_run(session, query, shown, (), load_profile(), None)
-    return QueryRunId(run_id)
 
 
 def _refusal(query: Query, found: Found, profile: Profile, groups: dict[str, int]) -> answers.Draft:

@@ -265,9 +265,3 @@ def gazetteer(session: Session, filters: Filters) -> Gazetteer:
         while len(_Kept.gazetteers) > _GAZETTEERS_KEPT:
             _Kept.gazetteers.popitem(last=False)
     return made
-
-
-def forget_gazetteers() -> None:
-    """Read names anew at the next question, after indexing in the same process and between tests."""
-    with _Kept.lock:
-        _Kept.gazetteers.clear()

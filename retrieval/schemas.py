@@ -28,7 +28,6 @@ GROUP_OF: dict[SourceType, SourceGroup] = {
     "note": "deals",
     "company": "deals",
 }
-CONNECTOR_OF: dict[SourceGroup, str] = {"messages": "chatwoot", "issues": "linear", "deals": "attio"}
 
 MAX_QUERY_CHARS = 4000
 

@@ -32,10 +32,6 @@ class Moment:
         monday = self.today - dt.timedelta(days=self.today.weekday())
         return [monday - dt.timedelta(weeks=back) for back in range(count - 1, -1, -1)]
 
-    def local_day(self, instant: ColumnElement[Any] | Mapped[Any]) -> ColumnElement[dt.date]:
-        """SQL: the local calendar day of a timestamptz."""
-        return cast(func.timezone(self.zone, instant), Date)
-
     def week_of(self, instant: ColumnElement[Any] | Mapped[Any]) -> ColumnElement[dt.date]:
         """SQL: the Monday of the local week of a timestamptz."""
         return cast(func.date_trunc("week", func.timezone(self.zone, instant)), Date)

@@ -93,11 +93,3 @@ def vendor_link(*children: Any, to: rx.Var[str] | str, **props: Any) -> rx.Compo
 def inline_style(**declarations: Any) -> dict[str, Any]:
     """`custom_attrs` with a style attribute whose values may be live (camelCase names)."""
     return {"style": rx.Var.create(declarations)}
-
-
-def count_badge(value: rx.Var[str] | str, class_name: str = "") -> rx.Component:
-    """A small figure beside a label."""
-    return rx.el.span(
-        value,
-        class_name=f"tabular rounded-full bg-sunken px-1.5 text-2xs font-medium text-ink-2 {class_name}",
-    )

@@ -25,6 +25,7 @@ from models.queries.projects import list_projects
 from models.queries.runs_overview import RunFacts
 from models.queries.stream_sets import set_code
 from tools_app.services import audit_trail
+from tools_app.services.error_payload import read_error_id
 from tools_app.services.moments import scope_and_moment
 from tools_app.services.records import project_name, records_query
 from tools_app.services.run_views import progress_view
@@ -213,10 +214,7 @@ def retry_error(session: SessionView, error_id: str) -> RequestedRun:
     Raises NotFound for one of another account scope, InvalidInput for a malformed id.
     """
     account_scope_id = AccountScopeId(UUID(session.account_scope_id))
-    try:
-        identity = UUID(error_id)
-    except ValueError as fault:
-        raise InvalidInput("error_id is no UUID.", error_id=error_id) from fault
+    identity = read_error_id(error_id)
     with transaction() as db:
         connection_id = sync_state.requeue_error(db, account_scope_id, identity)
         if connection_id is None:

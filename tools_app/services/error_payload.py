@@ -33,16 +33,21 @@ def error_payload(scope: Scope, error_id: str) -> ErrorPayload:
 
     Raises NotFound for one outside the scope, InvalidInput for a malformed id.
     """
-    try:
-        identity = UUID(error_id)
-    except ValueError as fault:
-        raise InvalidInput("error_id is no UUID.", error_id=error_id) from fault
+    identity = read_error_id(error_id)
     with reading() as session:
         payload = overview.read_payload(session, scope, identity)
     if payload is None:
         raise NotFound("There is no such error.", error_id=error_id)
     whole = readable(dict(payload))
     return ErrorPayload(whole[:SHOWN_AT_MOST], max(0, len(whole) - SHOWN_AT_MOST))
+
+
+def read_error_id(error_id: str) -> UUID:
+    """The id of an error as its clients write it. Raises InvalidInput."""
+    try:
+        return UUID(error_id)
+    except ValueError as fault:
+        raise InvalidInput("error_id is no UUID.", error_id=error_id) from fault
 
 
 def readable(payload: dict[str, Any]) -> str:
