@@ -50,6 +50,9 @@ def ensure(lock_name: str) -> bool:
         "--disable-pip-version-check",
         "--no-input",
         "--require-hashes",
+        # The lock is the whole set, so nothing is left to resolve. A resolving pip (23.2, which Python 3.11 ships)
+        # looks at the newest release of a package that is asked for with an extra, and stops at its missing hash.
+        "--no-deps",
         "--prefer-binary",
         "--requirement",
         str(lock),
