@@ -19,6 +19,7 @@ from models.queries import completeness as completeness_queries
 from models.queries import connector_overview as overview
 from models.queries import runs_overview, sync_state
 from models.queries.completeness import StreamCompleteness
+from models.queries.dashboard_board import STREAM_CODES, Board, read_board
 from models.queries.job_runs import list_cadences
 from models.queries.moment import Moment
 from models.queries.projects import list_projects
@@ -67,11 +68,14 @@ def connectors_state(scope: Scope) -> tuple[ConnectorCard, ...]:
         return cards(session, scope, moment)
 
 
-def cards(session: Session, scope: Scope, moment: Moment) -> tuple[ConnectorCard, ...]:
-    """`connectors_state` inside a session that is open already."""
+def cards(
+    session: Session, scope: Scope, moment: Moment, board: Board | None = None
+) -> tuple[ConnectorCard, ...]:
+    """`connectors_state` inside a session that is open already, with the board that was read in it, if one was."""
     connections = overview.list_connections(session, scope.account_scope_id)
     project = project_name(scope, list_projects(session, scope.account_scope_id))
-    streams = overview.count_streams(session, scope, connections)
+    rows = (board or read_board(session, scope, moment, codes=STREAM_CODES)).streams()
+    streams = overview.count_streams(session, scope, connections, rows)
     active = reversed(runs_overview.active_runs(session, scope))
     running = {run.subject: run for run in active if run.job == "sync"}
     circuits = enqueue.open_circuits({(each.connector, each.base_url) for each in connections})
@@ -137,12 +141,12 @@ def _state(facts: overview.ConnectionFacts, run: RunFacts | None, moment: Moment
     return "late" if moment.now - facts.last_success_at > LATE_AFTER else "ok"
 
 
-def trust_of(session: Session, scope: Scope, moment: Moment) -> TrustView:
+def trust_of(session: Session, scope: Scope, moment: Moment, board: Board | None = None) -> TrustView:
     """How far the copy behind a page can be trusted: the oldest success, each source, what failed."""
     measured: dict[str, list[StreamCompleteness]] = {}
     for each in completeness_queries.list_completeness(session, scope):
         measured.setdefault(each.connector, []).append(each)
-    shown = cards(session, scope, moment)
+    shown = cards(session, scope, moment, board)
     sources = tuple(_source(card, measured.get(card.connector, [])) for card in shown)
     successes = [each.last_success_at for each in sources]
     known = [at for at in successes if at is not None]
