@@ -167,6 +167,7 @@ _INDEXES = {
     "ix_attio_companies_scope_created": "attio_companies (account_scope_id, source_created_at)",
     "ix_job_runs_scope_id": "job_runs (account_scope_id, id)",
 }
+_ACTIVE = "job_runs (job, subject) WHERE status IN ('queued', 'running')"
 _TRIGRAMS = "cw_contacts USING gin (name gin_trgm_ops, email gin_trgm_ops, phone gin_trgm_ops)"
 
 
@@ -174,6 +175,7 @@ def upgrade() -> None:
     for name, where in _INDEXES.items():
         op.execute(f"CREATE INDEX {name} ON {where}")
     op.execute(f"CREATE INDEX ix_cw_contacts_trgm ON {_TRIGRAMS}")
+    op.execute(f"CREATE INDEX ix_job_runs_active ON {_ACTIVE}")
     op.execute(f"CREATE VIEW dashboard_figures AS {_figures()}")
     op.execute(f"CREATE VIEW waiting_conversations AS {_WAITING}")
     op.execute(
@@ -199,5 +201,5 @@ def downgrade() -> None:
     op.execute("DROP MATERIALIZED VIEW mv_portfolio_dashboard")
     op.execute("DROP VIEW waiting_conversations")
     op.execute("DROP VIEW dashboard_figures")
-    for name in ("ix_cw_contacts_trgm", *_INDEXES):
+    for name in ("ix_job_runs_active", "ix_cw_contacts_trgm", *_INDEXES):
         op.execute(f"DROP INDEX {name}")

@@ -12,10 +12,10 @@ from models.queries.dashboard_board import read_board
 from models.queries.projects import ProjectFacts, list_projects
 from models.queries.record_figures import GroupFigure
 from models.queries.record_sets import WEEKS
-from tools_app.services.connectors import trust_of
 from tools_app.services.dashboard_charts import Desk, all_charts, chart_currency
 from tools_app.services.moments import scope_and_moment
 from tools_app.services.records import project_name, records_query
+from tools_app.services.trust import trust_of
 from tools_app.services.views import Better, ControlTowerView, Figure, ProjectRow, TileView, TrustView, Unit
 
 
