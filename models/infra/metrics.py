@@ -18,6 +18,10 @@ cache_invalidations = Counter("cache_invalidations", "Cache keys deleted by inva
 # A gauge in spite of its name, which the operating rules fixed: streams that are open now.
 sse_connections_total = Gauge("sse_connections_total", "Open event streams", registry=registry)
 
+sse_dropped = Counter(
+    "sse_dropped", "Event streams ended because their client did not read", registry=registry
+)
+
 connector_last_success_at = Gauge(
     "connector_last_success_at", "Unix time of the last successful sync", ["connector"], registry=registry
 )
