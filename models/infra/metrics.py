@@ -21,6 +21,10 @@ cache_computed = Counter("cache_computed", "Values computed because no cache had
 # A gauge in spite of its name, which the operating rules fixed: streams that are open now.
 sse_connections_total = Gauge("sse_connections_total", "Open event streams", registry=registry)
 
+sse_dropped = Counter(
+    "sse_dropped", "Event streams ended because their client did not read", registry=registry
+)
+
 connector_last_success_at = Gauge(
     "connector_last_success_at", "Unix time of the last successful sync", ["connector"], registry=registry
 )
