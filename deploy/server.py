@@ -3,8 +3,9 @@
 granian by itself would wait for open streams and websockets for ever, and tells the application that it stops only
 after that. So this process is its own signal handler. On SIGTERM or SIGINT, in this order:
 
-1. for a moment every answer says `connection: close`, so that kept-alive connections end between two requests;
-2. granian accepts no more connections and answers what is under way, for `_DRAIN_S` at most;
+1. no connection is accepted any more (`listening`), and for a moment every answer says `connection: close`, so that
+   kept-alive connections end between two requests;
+2. granian answers what is under way, for `_DRAIN_S` at most;
 3. event streams get a last event and end, pages' websockets are closed: both connect again by themselves;
 4. the lifespan tasks, the Redis clients, and the database's pool are closed;
 5. exit code 0.
@@ -21,6 +22,7 @@ from typing import Any
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
+from deploy.listening import turn_away
 from models.infra.database import close_database
 from models.infra.logging import configure_logging, get_logger
 from models.infra.redis import close_async_clients, close_clients
@@ -73,6 +75,7 @@ async def serve(app: Any, host: str, port: int) -> int:
 async def _stop(app: Any, server: Server, running: "asyncio.Task[None]") -> None:
     log.info("stopping", requests=serving.requests, streams=event_hub().listening)
     serving.stopping = True
+    turn_away(server.bind_port)
     await asyncio.sleep(_TELL_S)
     server.stop()
     if not await serving.drained(_DRAIN_S):
