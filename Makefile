@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 export PYTHONPATH := $(CURDIR)
 .DEFAULT_GOAL := help
-.PHONY: help up down reset test test-slow lint types fmt lock eval tune bench bench-sync bench-query tick venv venv-dev browser
+.PHONY: help up down reset test test-slow lint types fmt lock eval tune bench bench-sync bench-query tick venv venv-dev browser password preflight
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -55,6 +55,12 @@ bench-sync: venv ## measure the sync against a generated account: rows/s, memory
 
 tick: venv ## move the running demo world one step
 	@exec $(VENV)/python -m jobs.sandbox tick --port-base $${SANDBOX_PORT_BASE:-3101}
+
+password: venv ## ask for the login's password twice and print the AUTH_CREDENTIALS line for .env
+	@exec $(VENV)/python -m deploy.password
+
+preflight: venv ## check what production needs before it may be served; says what to do about each line
+	@exec $(VENV)/python -m deploy.preflight
 
 venv:
 	@$(PYTHON) deploy/bootstrap.py requirements.lock

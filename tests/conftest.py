@@ -22,10 +22,12 @@ from models.infra import redis as redis_clients
 from models.infra.cache import cache
 from models.infra.crypto import generate_key
 from models.infra.database import close_database
+from models.infra.rate_limit import limiter
 from models.infra.settings import Settings, environment, override_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = "template_migrated"
+LIMITS = [name for name in Settings.model_fields if name.startswith("rate_limit_")]
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
@@ -74,6 +76,8 @@ def settings(tmp_path: Path) -> Generator[Settings]:
         llm_base_url="",
         metrics_token="",
         trusted_proxies="",
+        # Tests ask more often than people; those of the limits set their own.
+        **dict.fromkeys(LIMITS, 1_000_000),
     ) as changed:
         yield changed
 
@@ -85,6 +89,7 @@ def redis(servers: ServerUrls, settings: Settings) -> Generator[ServerUrls]:
         redis_clients.queue_redis().flushdb()
         redis_clients.cache_redis().flushdb()
         cache.cache_clear()
+        limiter.forget()
         yield servers
         redis_clients.close_clients()
 

@@ -62,3 +62,9 @@ webhook_deliveries = Counter(
     ["connector", "outcome"],
     registry=registry,
 )
+
+# `limit` is one of the names in tools_app.services.limits.
+rate_limited = Counter(
+    "rate_limited", "Requests and events refused by a rate limit", ["limit"], registry=registry
+)
+login_failures = Counter("login_failures", "Logins refused, by why", ["reason"], registry=registry)

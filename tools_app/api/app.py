@@ -13,6 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from models.infra.settings import get_settings
 from tools_app.api import (
+    access,
     audit,
     auth,
     completeness,
@@ -30,13 +31,16 @@ from tools_app.api import (
 )
 from tools_app.api.docs import install_docs
 from tools_app.api.errors import ErrorAnswer, install_error_handlers
+from tools_app.api.rate_limits import RateLimits
 from tools_app.api.request_context import RequestContext
 from tools_app.services.credentials import require_safe_credentials
 
 VERSION = "1"
 DESCRIPTION = """
 Control Tower's API. Log in with `POST /api/auth/login`; the session cookie then proves who asks, and the answer's
-`csrf_token` goes into the `x-csrf-token` header of every other mutation. Every answer carries `x-request-id`.
+`csrf_token` goes into the `x-csrf-token` header of every other mutation. Programs send `Authorization: Bearer ct_…`
+with a key made by `POST /api/auth/keys` or on the page "Sessions and API keys" instead. Every answer carries
+`x-request-id`; whoever asks too often gets 429 with `Retry-After`.
 """
 # Paths that answer without a session.
 PUBLIC = frozenset({"/auth/login", "/health", "/metrics", "/webhooks/{connector}/{binding}"})
@@ -71,6 +75,7 @@ class ApiApp(FastAPI):
             components["securitySchemes"] = {
                 "session": {"type": "apiKey", "in": "cookie", "name": "ct_session"},
                 "csrf": {"type": "apiKey", "in": "header", "name": "x-csrf-token"},
+                "key": {"type": "http", "scheme": "bearer", "description": "An API key (`ct_…`)"},
             }
             for unused in ("HTTPValidationError", "ValidationError"):
                 components.get("schemas", {}).pop(unused, None)
@@ -82,7 +87,12 @@ def _described(path: str, operations: dict[str, Any]) -> dict[str, Any]:
     for method, operation in operations.items():
         operation.get("responses", {}).pop("422", None)
         if path not in PUBLIC:
-            operation["security"] = [{"session": []} if method == "get" else {"session": [], "csrf": []}]
+            by_session: dict[str, list[str]] = (
+                {"session": []} if method == "get" else {"session": [], "csrf": []}
+            )
+            # Keys never manage keys and sessions.
+            with_key = not path.startswith(("/auth/sessions", "/auth/keys", "/auth/logout"))
+            operation["security"] = [by_session, {"key": []}] if with_key else [by_session]
     return operations
 
 
@@ -93,6 +103,7 @@ def _inner_api() -> ApiApp:
     api.path_prefix = "/api"
     for module in (
         auth,
+        access,
         projects,
         records,
         lightrag,
@@ -126,6 +137,7 @@ def create_api() -> FastAPI:
     outer.include_router(health.router)
     outer.mount("/api", api, name="api")
     install_error_handlers(outer)
+    outer.add_middleware(RateLimits)
     outer.add_middleware(RequestContext, https=get_settings().origin().startswith("https:"))
     described = outer.openapi()["paths"]
 

@@ -9,7 +9,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, StringConstraints
 
 from models.infra.database import in_db
 from retrieval import schemas as retrieval
-from tools_app.api.deps import Changer, ProjectParameter, ReadScope
+from tools_app.api.deps import Asker, Changer, ProjectParameter, ReadScope
 from tools_app.api.schemas import Answer, Input, NoInput
 from tools_app.services import projects, search
 
@@ -85,7 +85,7 @@ class RefreshAnswer(Answer):
 
 @router.post("/lightrag/query", summary="Ask a question")
 @router.post("/search", summary="Ask a question (other name of /lightrag/query)")
-async def query(session: Changer, body: QueryInput, project_id: ProjectParameter = None) -> QueryAnswer:
+async def query(session: Asker, body: QueryInput, project_id: ProjectParameter = None) -> QueryAnswer:
     """An answer of cited sentences with its evidence, or a refusal when the evidence supports none."""
     scope = await in_db(projects.resolve_scope, session, body.project_id or project_id)
     question = search.Question(

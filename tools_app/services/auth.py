@@ -11,13 +11,14 @@ import secrets
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 
+from models.infra import metrics
 from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
-from models.infra.errors import Forbidden, NotFound, Unauthenticated, Unavailable
+from models.infra.errors import Forbidden, NotFound, TooManyRequests, Unauthenticated, Unavailable
 from models.infra.logging import get_logger
 from models.infra.settings import get_settings
 from models.queries import projects, sessions
-from tools_app.services import audit_trail
+from tools_app.services import audit_trail, devices
 from tools_app.services.credentials import verify_password
 from tools_app.services.login_throttle import count_attempt, forget_attempts
 from tools_app.services.views import SessionView
@@ -33,18 +34,23 @@ _TOKEN_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class LoggedIn:
-    """A fresh session and the token for its cookie; the token exists nowhere else."""
+    """A fresh session and the token for its cookie; the token exists nowhere else.
+
+    `device` is what the browser is to keep as a known device (None: it has one, or none can be signed).
+    """
 
     session: SessionView
     token: str
+    device: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """Where a request comes from: client address (behind trusted proxies the forwarded one) and user agent."""
+    """Where a request comes from: client address (behind trusted proxies the forwarded one), user agent, cookies."""
 
     address: str
     user_agent: str = ""
+    cookies: str = ""
 
 
 def cookie_name() -> str:
@@ -77,11 +83,17 @@ def login(
     credentials = get_settings().credentials()
     if credentials is None:
         raise Unavailable("No login is configured: set AUTH_CREDENTIALS.", code="login_not_configured")
-    count_attempt(browser.address, username)
+    device = devices.known_device(browser.cookies, username)
+    try:
+        count_attempt(browser.address, username, device)
+    except TooManyRequests:
+        metrics.login_failures.labels("throttled").inc()
+        raise
     if not verify_password(credentials, username, password):
-        log.warning("login failed", address=browser.address)
+        metrics.login_failures.labels("wrong_credentials").inc()
+        log.warning("login failed", address=browser.address, known_device=device is not None)
         raise Unauthenticated("Name or password is wrong.", code="wrong_credentials")
-    forget_attempts(browser.address, username)
+    forget_attempts(browser.address, username, device)
 
     token, csrf_token, now = (
         secrets.token_urlsafe(_TOKEN_BYTES),
@@ -119,7 +131,7 @@ def login(
             account_scope_id=scope.id,
             after={"ip": browser.address},
         )
-    return LoggedIn(_view(facts), token)
+    return LoggedIn(_view(facts), token, devices.new_device(username) if device is None else None)
 
 
 def current_session(token: str | None) -> SessionView | None:

@@ -20,8 +20,7 @@ _NOBODY = "$2b$12$C6UzMDM.H6dfI/f/IKcEeO7ZBYfWJCJmVn1xw3f0n4dD0fVnJj1Oa"
 
 HOW_TO_SET = (
     'Set AUTH_CREDENTIALS="name:bcrypt-hash" (or AUTH_USERNAME and AUTH_PASSWORD_HASH). '
-    'A hash is made by: python -c "import bcrypt, getpass; '
-    'print(bcrypt.hashpw(getpass.getpass().encode(), bcrypt.gensalt(12)).decode())"'
+    "`make password` asks for a password and prints the line."
 )
 
 
@@ -40,7 +39,7 @@ def require_safe_credentials(settings: Settings) -> None:
         found = settings.credentials()
     except ValueError as fault:
         raise StartupRefused(f"{fault}. {HOW_TO_SET}") from fault
-    if found is not None and not _BCRYPT_HASH.match(found[1]):
+    if found is not None and not is_bcrypt_hash(found[1]):
         raise StartupRefused(f"The password of the configured user is not a bcrypt hash. {HOW_TO_SET}")
     half_set = bool(settings.auth_username) != bool(settings.auth_password_hash.get_secret_value())
     if found is None and half_set:
@@ -50,6 +49,11 @@ def require_safe_credentials(settings: Settings) -> None:
             raise StartupRefused(f"No login credentials are set, and there are no default ones. {HOW_TO_SET}")
         if settings.demo_password.get_secret_value():
             raise StartupRefused("DEMO_PASSWORD belongs to the demo: remove it in production.")
+
+
+def is_bcrypt_hash(text: str) -> bool:
+    """Whether a text is a bcrypt hash."""
+    return _BCRYPT_HASH.match(text) is not None
 
 
 def verify_password(credentials: tuple[str, str], username: str, password: str) -> bool:

@@ -140,7 +140,9 @@ def _printable(name: str) -> str:
 
 def _facts(session: SessionView) -> list[queries.ProjectFacts]:
     with reading() as db:
-        return queries.list_projects(db, AccountScopeId(UUID(session.account_scope_id)))
+        found = queries.list_projects(db, AccountScopeId(UUID(session.account_scope_id)))
+    # A limited key meets the other projects nowhere: not in lists, not in "all", not by name.
+    return [each for each in found if session.limited_to is None or str(each.id) in session.limited_to]
 
 
 def _find(facts: list[queries.ProjectFacts], project: str) -> queries.ProjectFacts:

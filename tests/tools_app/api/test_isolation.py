@@ -64,6 +64,11 @@ def post(path: str, body: dict[str, Any] | None = None) -> Call:
     return lambda client, _: [client.post(path, json=body)]
 
 
+def delete(path: str) -> Call:
+    """Calls a DELETE endpoint that has no project."""
+    return lambda client, _: [client.delete(path)]
+
+
 def payloads(client: httpx.Client, project: str | None) -> list[httpx.Response]:
     """Asks for the payload of every error that a project lists, else of one that is not there."""
     chosen = {} if project is None else {"project_id": project}
@@ -78,6 +83,12 @@ CALLS: dict[tuple[str, str], Call] = {
     ("get", "/metrics"): get("/metrics"),
     ("get", "/api/auth/me"): get("/api/auth/me"),
     ("post", "/api/auth/login"): post("/api/auth/login", {"username": USER, "password": "wrong"}),
+    ("get", "/api/auth/sessions"): get("/api/auth/sessions"),
+    ("delete", "/api/auth/sessions"): delete("/api/auth/sessions"),
+    ("delete", "/api/auth/sessions/{session_id}"): delete(f"/api/auth/sessions/{new_id()}"),
+    ("get", "/api/auth/keys"): get("/api/auth/keys"),
+    ("post", "/api/auth/keys"): post("/api/auth/keys", {"name": "reporting"}),
+    ("delete", "/api/auth/keys/{key_id}"): delete(f"/api/auth/keys/{new_id()}"),
     ("get", "/api/projects"): get("/api/projects"),
     ("post", "/api/projects"): post("/api/projects", {"slug": "gamma", "name": "Gamma"}),
     ("post", "/api/projects/{project_id}/select"): lambda client, project: [
