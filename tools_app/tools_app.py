@@ -13,6 +13,7 @@ from tools_app.pages.faults import on_fault
 from tools_app.pages.session_guard import SessionGuard
 from tools_app.pages.shell_state import ShellState
 from tools_app.static_headers import with_static_headers
+from tools_app.upkeep import upkeep
 
 app = rx.App(
     api_transformer=[with_static_headers, create_api()],
@@ -46,3 +47,4 @@ _add(records.page, records.ROUTE, "records", ShellState.enter, records.RecordsSt
 
 app.register_lifespan_task(lifespan(app))
 app.register_lifespan_task(warm_up)
+app.register_lifespan_task(upkeep)

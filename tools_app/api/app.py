@@ -13,6 +13,7 @@ from fastapi.responses import RedirectResponse
 from models.infra.settings import get_settings
 from tools_app.api import (
     auth,
+    comms,
     completeness,
     connectors,
     crm,
@@ -20,6 +21,7 @@ from tools_app.api import (
     health,
     jobs,
     lightrag,
+    portfolio,
     projects,
     records,
     system,
@@ -27,6 +29,7 @@ from tools_app.api import (
 )
 from tools_app.api.docs import install_docs
 from tools_app.api.errors import ErrorAnswer, install_error_handlers
+from tools_app.api.hit_lane import HitLane
 from tools_app.api.request_context import RequestContext
 from tools_app.services.credentials import require_safe_credentials
 
@@ -92,6 +95,8 @@ def _inner_api() -> ApiApp:
         auth,
         projects,
         records,
+        portfolio,
+        comms,
         lightrag,
         connectors,
         completeness,
@@ -118,6 +123,7 @@ def create_api() -> FastAPI:
     outer.include_router(health.router)
     outer.mount("/api", api, name="api")
     install_error_handlers(outer)
+    outer.add_middleware(HitLane)
     outer.add_middleware(RequestContext, https=get_settings().origin().startswith("https:"))
     described = outer.openapi()["paths"]
 

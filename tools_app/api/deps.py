@@ -63,7 +63,9 @@ def session_token(request: Request) -> str | None:
 
 async def caller(request: Request) -> SessionView:
     """The live session of the request. Raises Unauthenticated (401)."""
-    session = await in_db(auth.current_session, session_token(request))
+    token = session_token(request)
+    # Held in memory, a session costs neither a thread nor a query.
+    session = auth.held_session(token) or await in_db(auth.current_session, token)
     if session is None:
         raise Unauthenticated("Log in first.")
     return session
@@ -92,6 +94,8 @@ ProjectParameter = Annotated[
 
 async def read_scope(session: Caller, project_id: ProjectParameter = None) -> Scope:
     """What the request may read. Raises NotFound (404) for a project outside the account scope."""
+    if projects.are_held(session):
+        return projects.resolve_scope(session, project_id)
     return await in_db(projects.resolve_scope, session, project_id)
 
 
