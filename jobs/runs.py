@@ -12,7 +12,7 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
-from jobs import queues
+from jobs import freshness, queues
 from models.infra import events, metrics
 from models.infra.clock import utcnow
 from models.infra.database import transaction
@@ -68,6 +68,7 @@ class Run:
         self._saved_at = 0.0
         self._published_at = 0.0
         self._notes: dict[str, Any] = {}
+        self._midway = freshness.Midway()
 
     def progress(
         self,
@@ -107,6 +108,7 @@ class Run:
             kept = {"stream": stream, "page": page, "rows": rows, "eta_s": eta_s, **self._notes}
             with transaction() as session:
                 job_runs.save_progress(session, self.id, kept)
+        self._midway.passed(self.job, self.account_scope_id)
 
     def take_again(self) -> bool:
         """Whether the same work was asked for while this run runs; asking clears it, the run takes it over."""
@@ -212,6 +214,7 @@ def _locked(run: Run, subject: str, work: Callable[[Run], JobOutcome]) -> JobOut
             return None
         row.status, row.started_at, row.attempt = "running", utcnow(), row.attempt + 1
         session.add(row)
+    freshness.run_began(run.job, run.account_scope_id)
     started = time.monotonic()
     log.info("run started", job=run.job, run_id=str(run.id), subject=subject)
     try:
@@ -268,7 +271,8 @@ def _finish(
         duration_s=round(duration_s, 3),
         **counts,
     )
-    # After the commit: whoever hears of it finds the row.
+    # After the commit: whoever hears of it finds the row, the figures and no old answer.
+    cache_told = freshness.run_ended(run.job, run.account_scope_id, counts, status)
     events.publish(
         "job_completed",
         {
@@ -281,6 +285,7 @@ def _finish(
             "duration_s": round(duration_s, 3),
             "error_code": code,
             "account_scope_id": str(run.account_scope_id) if run.account_scope_id else None,
+            "cache_told": cache_told,
         },
     )
     return again

@@ -70,12 +70,14 @@ async def read_through(policy: Policy, key: str, tags: Sequence[str], compute: C
     if held is not None:
         cache().count_hit()
         return Read(held.value, True, held.fresh_until)
-    for _ in range(_ROUNDS):
+    rounds = 0
+    while True:
+        rounds += 1
         version = local_cache().version
         found = await cache().fetch_async(key, tags)
         if found.entry is not None:
             return _served(policy, key, tags, compute, found, version)
-        flight = _flights.get(_flight_key(key))
+        flight = _flights.get(_flight_key(key)) if rounds <= _ROUNDS else None
         joined = flight is not None
         if flight is None:
             flight = _take_off(policy, key, tags, compute, found, version)
@@ -83,7 +85,6 @@ async def read_through(policy: Policy, key: str, tags: Sequence[str], compute: C
         # Who began the computation asked before the change it missed; who joined may have asked after it.
         if not joined or flight.is_current:
             return read
-    return await _fill(policy, key, tags, compute, found, version, None)
 
 
 def _served(

@@ -16,6 +16,7 @@ from tools_app.api import (
     access,
     audit,
     auth,
+    comms,
     completeness,
     connectors,
     crm,
@@ -24,6 +25,7 @@ from tools_app.api import (
     jobs,
     lightrag,
     money,
+    portfolio,
     projects,
     records,
     system,
@@ -31,6 +33,7 @@ from tools_app.api import (
 )
 from tools_app.api.docs import install_docs
 from tools_app.api.errors import ErrorAnswer, install_error_handlers
+from tools_app.api.hit_lane import HitLane
 from tools_app.api.rate_limits import RateLimits
 from tools_app.api.request_context import RequestContext
 from tools_app.services.credentials import require_safe_credentials
@@ -106,6 +109,8 @@ def _inner_api() -> ApiApp:
         access,
         projects,
         records,
+        portfolio,
+        comms,
         lightrag,
         connectors,
         completeness,
@@ -137,6 +142,7 @@ def create_api() -> FastAPI:
     outer.include_router(health.router)
     outer.mount("/api", api, name="api")
     install_error_handlers(outer)
+    outer.add_middleware(HitLane)
     outer.add_middleware(RateLimits)
     outer.add_middleware(RequestContext, https=get_settings().origin().startswith("https:"))
     described = outer.openapi()["paths"]

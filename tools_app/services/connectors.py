@@ -11,6 +11,8 @@ from uuid import UUID
 from sqlmodel import Session
 
 from jobs import enqueue
+from models.infra.cache import cache
+from models.infra.cache_tags import tags_of_start
 from models.infra.database import reading, transaction
 from models.infra.errors import InvalidInput, NotFound
 from models.infra.ids import AccountScopeId
@@ -148,6 +150,7 @@ def sync_now(session: SessionView, connector: str | None = None) -> tuple[Reques
                 account_scope_id=account_scope_id,
                 after={"run_id": run.run_id},
             )
+    cache().renew(tags_of_start(account_scope_id))
     return asked
 
 
