@@ -39,11 +39,11 @@ fmt: venv-dev ## format and fix what can be fixed
 lock: venv-dev ## compile requirements*.in into the lock files, with hashes and without addresses
 	@$(PYTHON) deploy/lock.py
 
-eval: venv-dev ## measure every mode and the predecessor on every judged set (SET=world, SETS_DIR=…, QUESTIONS=100)
-	@$(VENV)/python -m deploy.evaluate $(if $(SET),--set $(SET)) $(if $(SETS_DIR),--sets-dir $(SETS_DIR)) $(if $(QUESTIONS),--questions $(QUESTIONS))
+eval: venv-dev ## measure every mode and the predecessor on every judged set (SET=world, SETS_DIR=…, QUESTIONS=100, PAGES=300)
+	@$(VENV)/python -m deploy.evaluate $(if $(SET),--set $(SET)) $(if $(SETS_DIR),--sets-dir $(SETS_DIR)) $(if $(QUESTIONS),--questions $(QUESTIONS)) $(if $(PAGES),--pages $(PAGES))
 
 tune: venv-dev ## choose the ranking's weights and the refusal threshold on the development questions; prints them
-	@$(VENV)/python -m deploy.evaluate --fit $(if $(SETS_DIR),--sets-dir $(SETS_DIR))
+	@$(VENV)/python -m deploy.evaluate --fit $(if $(SETS_DIR),--sets-dir $(SETS_DIR)) $(if $(PAGES),--pages $(PAGES))
 
 bench: bench-sync bench-query ## everything that is measured against a promised time
 
