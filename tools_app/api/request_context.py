@@ -26,15 +26,16 @@ _HEADERS = {
     "x-frame-options": "DENY",
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 # Data needs nothing loaded; the docs page loads its own assets only; pages may not be framed or re-based.
-_CSP_DATA = "default-src 'none'; frame-ancestors 'none'"
+_CSP_DATA = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 _CSP_DOCS = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "connect-src 'self'; frame-ancestors 'none'"
+    "connect-src 'self'; base-uri 'none'; object-src 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_CSP_PAGES = "base-uri 'self'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
+_CSP_PAGES = "base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -85,7 +86,7 @@ class RequestContext:
                     headers.setdefault(name, value)
                 headers.setdefault("content-security-policy", _policy(path))
                 if self.https:
-                    headers.setdefault("strict-transport-security", "max-age=31536000")
+                    headers.setdefault("strict-transport-security", "max-age=31536000; includeSubDomains")
                 if _is_data(path):
                     headers.setdefault("cache-control", "no-store")
             await send(message)

@@ -141,7 +141,7 @@ def current_session(token: str | None) -> SessionView | None:
     now = utcnow()
     with reading() as session:
         facts = sessions.find_session(session, _hash(token), now=now, idle=IDLE)
-    if facts is None:
+    if facts is None or not _is_configured(facts.username):
         return None
     if now - facts.last_seen_at > _TOUCH_EVERY:
         with transaction() as session:
@@ -172,6 +172,12 @@ def check_csrf(session: SessionView, given: str | None) -> None:
     """Raises Forbidden unless `given` is the session's CSRF token (compared in constant time)."""
     if not hmac.compare_digest(session.csrf_token.encode(), (given or "").encode()):
         raise Forbidden("The x-csrf-token header is missing or wrong.", code="wrong_csrf_token")
+
+
+def _is_configured(username: str) -> bool:
+    """Whether somebody of that name may log in: a name that was taken out of the settings ends its sessions."""
+    credentials = get_settings().credentials()
+    return credentials is not None and credentials[0] == username
 
 
 def _hash(token: str) -> str:
