@@ -5,7 +5,7 @@ import secrets
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import Tower
 from tools_app.tools_app import app
@@ -63,24 +63,32 @@ def test_the_api_documentation_works_under_its_policy(page: Page, tower: Tower):
     assert page.evaluate("window.violations") == []
 
 
-def test_the_policy_stops_what_was_slipped_into_a_page(page: Page, tower: Tower):
+def test_the_policy_stops_what_was_slipped_into_a_page(browser: Browser, tower: Tower):
     """The policy is not decoration: neither eval nor an inline script nor a foreign one runs."""
+    context = browser.new_context()
+    page = context.new_page()
     page.goto(f"{tower.url}/login")
-    ran = page.evaluate(
-        """async () => {
-          const found = [];
-          try { eval("found.push('eval')"); } catch (e) {}
-          const inline = document.createElement("script");
-          inline.textContent = "window.slipped = 'inline'";
-          document.head.append(inline);
-          const foreign = document.createElement("script");
-          foreign.src = "https://evil.example/x.js";
-          const answer = new Promise((done) => { foreign.onerror = () => done("refused"); foreign.onload = () => done("ran"); });
-          document.head.append(foreign);
-          return [found, window.slipped || "", await answer];
+    # Each tries from a task of the page: what a debugger evaluates is excepted from the policy.
+    page.evaluate(
+        """() => {
+          window.tried = {};
+          setTimeout(() => {
+            try { eval("window.tried.eval = 'ran'"); } catch (e) { window.tried.eval = "refused"; }
+            const inline = document.createElement("script");
+            inline.textContent = "window.tried.inline = 'ran'";
+            document.head.append(inline);
+            window.tried.inline ||= "refused";
+            const foreign = document.createElement("script");
+            foreign.src = "https://evil.example/x.js";
+            foreign.onload = () => { window.tried.foreign = "ran"; };
+            foreign.onerror = () => { window.tried.foreign = "refused"; };
+            document.head.append(foreign);
+          }, 0);
         }"""
     )
-    assert ran == [[], "", "refused"]
+    page.wait_for_function("window.tried.foreign")
+    assert page.evaluate("window.tried") == {"eval": "refused", "inline": "refused", "foreign": "refused"}
+    context.close()
 
 
 def handshake(tower: Tower, origin: str | None) -> int:
