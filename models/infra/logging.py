@@ -29,7 +29,17 @@ _SECRET_PARTS = (
 )
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 # Chatty libraries: their info lines say what our own lines say already.
-_QUIET = ("httpx", "httpcore", "rq_scheduler", "asyncio", "urllib3", "llama_index")
+_QUIET = (
+    "httpx",
+    "httpcore",
+    "rq_scheduler",
+    "asyncio",
+    "urllib3",
+    "llama_index",
+    "alembic.runtime.plugins",
+    # SQLAlchemy logs under the name of our pool class.
+    "models.infra.database.MeasuredPool",
+)
 
 
 def configure_logging(service: str, stream: TextIO | None = None) -> None:

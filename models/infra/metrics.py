@@ -15,8 +15,15 @@ cache_misses = Counter("cache_misses", "Cache reads that found none, or no Redis
 cache_sets = Counter("cache_sets", "Cache writes", registry=registry)
 cache_invalidations = Counter("cache_invalidations", "Cache keys deleted by invalidation", registry=registry)
 
+cache_oversized = Counter("cache_oversized", "Values too large to be cached", registry=registry)
+cache_computed = Counter("cache_computed", "Values computed because no cache had them", registry=registry)
+
 # A gauge in spite of its name, which the operating rules fixed: streams that are open now.
 sse_connections_total = Gauge("sse_connections_total", "Open event streams", registry=registry)
+
+sse_dropped = Counter(
+    "sse_dropped", "Event streams ended because their client did not read", registry=registry
+)
 
 connector_last_success_at = Gauge(
     "connector_last_success_at", "Unix time of the last successful sync", ["connector"], registry=registry

@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     redis_url: str = ""
     # Cache: bounded memory, LRU eviction, safe to lose.
     cache_redis_url: str = ""
+    # A value larger than this, compressed, is computed each time and counted, in bytes.
+    cache_value_max_bytes: int = Field(default=262_144, ge=1_024)
     # Connections of one process, and the threads that use them.
     db_pool_size: int = Field(default=8, ge=1, le=100)
     # A statement running longer is cancelled by the server, in milliseconds.

@@ -5,6 +5,7 @@ Held-out questions are measured and never tuned on: ``development_questions`` do
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -56,14 +57,27 @@ def development_questions(path: Path = WORLD_FILE) -> list[GoldQuestion]:
     return [_question(row) for row in _rows(path) if row["held_out"] is False]
 
 
+def is_held_out(query_id: str) -> bool:
+    """Which half of a public collection a query belongs to, by its id: page and language go along, so twins stay together.
+
+    ``title-en-0001`` and ``title-ru-0001`` ask for the same page, and what is tuned on one would be tuned on the other.
+    """
+    page = query_id.replace("-en-", "-").replace("-ru-", "-")
+    return hashlib.sha256(page.encode()).digest()[0] % 2 == 1
+
+
 def load_collection(folder: Path) -> JudgedCollection:
-    """A collection of ``corpus.jsonl``, ``queries.jsonl`` and ``qrels.tsv``. Raises FileNotFoundError."""
+    """A collection of ``corpus.jsonl``, ``queries.jsonl`` and ``qrels.tsv`` (a heading line and lines of relevance 0 are passed over).
+
+    Raises FileNotFoundError.
+    """
     documents = {row["id"]: (row["lang"], row["text"]) for row in _rows(folder / "corpus.jsonl")}
     queries = {row["id"]: (row["lang"], row["text"]) for row in _rows(folder / "queries.jsonl")}
     relevant: dict[str, set[str]] = {}
     for line in (folder / "qrels.tsv").read_text().splitlines():
-        query_id, document_id, _ = line.split("\t")
-        relevant.setdefault(query_id, set()).add(document_id)
+        query_id, document_id, relevance = line.split("\t")
+        if relevance.isdigit() and int(relevance) > 0:
+            relevant.setdefault(query_id, set()).add(document_id)
     return JudgedCollection(
         folder.name, documents, queries, {key: frozenset(found) for key, found in relevant.items()}
     )

@@ -9,10 +9,12 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
+from starlette.middleware.gzip import GZipMiddleware
 
 from models.infra.settings import get_settings
 from tools_app.api import (
     access,
+    audit,
     auth,
     completeness,
     connectors,
@@ -21,6 +23,7 @@ from tools_app.api import (
     health,
     jobs,
     lightrag,
+    money,
     projects,
     records,
     system,
@@ -107,12 +110,17 @@ def _inner_api() -> ApiApp:
         connectors,
         completeness,
         crm,
+        money,
+        audit,
         jobs,
         system,
         events,
         webhooks,
     ):
         api.include_router(module.router, responses=_ERRORS)
+    # Below a kilobyte the headers cost more than is saved; event streams are left alone by the middleware itself. What
+    # holds the CSRF token (login, me) is shorter, so no secret is compressed together with what a stranger chose.
+    api.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     install_docs(api)
     install_error_handlers(api)
     return api

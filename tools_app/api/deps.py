@@ -8,7 +8,8 @@ projects meets only endpoints that say which project they are about (`project_id
 from ipaddress import ip_address, ip_network
 from typing import Annotated
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Header, Query, Request, Response
+from pydantic import BaseModel
 
 from models.infra.database import in_db
 from models.infra.errors import Forbidden, Unauthenticated
@@ -16,6 +17,7 @@ from models.infra.rate_limit import limiter
 from models.infra.scope import Scope
 from models.infra.settings import get_settings
 from tools_app.services import api_keys, auth, limits, projects
+from tools_app.services.idempotency import OnceKey
 from tools_app.services.views import SessionView
 
 CSRF_HEADER = "x-csrf-token"
@@ -183,3 +185,26 @@ ReadScope = Annotated[Scope, Depends(read_scope)]
 
 Limit = Annotated[int, Query(ge=1, le=200, description="Items a page.")]
 Cursor = Annotated[str | None, Query(max_length=256, description="`next_cursor` of the page before.")]
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="The same key with the same body again, within 24 hours, gets the first answer and creates nothing.",
+    ),
+]
+
+
+def once_key(request: Request, key: str | None, body: BaseModel) -> OnceKey | None:
+    """What makes a creating request happen once: its key, its route and its body."""
+    if key is None:
+        return None
+    return OnceKey(key, f"{request.method} {request.url.path}", body.model_dump_json())
+
+
+def tell_replay(response: Response, *, replayed: bool) -> None:
+    """Say in a header that the answer is that of an earlier request."""
+    if replayed:
+        response.headers["idempotency-replayed"] = "true"

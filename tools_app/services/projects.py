@@ -76,6 +76,13 @@ def resolve_scope(session: SessionView, project: str | None = None) -> Scope:
     raise NotFound("There is no such project.", project=project)
 
 
+def one_project(session: SessionView, project: str) -> Scope:
+    """The scope of the one project (id or slug) that a mutation names; `all` is none. Raises InvalidInput and NotFound."""
+    if project == ALL:
+        raise InvalidInput("Name one project.", code="project_required")
+    return Scope.of(AccountScopeId(UUID(session.account_scope_id)), (_find(_facts(session), project).id,))
+
+
 def select(session: SessionView, project: str) -> ProjectOption | None:
     """Make a project (id or slug) the session's default; `all` clears it and answers None. Raises NotFound."""
     chosen = None if project == ALL else _find(_facts(session), project)
