@@ -139,14 +139,16 @@ def current_session(token: str | None) -> SessionView | None:
     """The live session of a cookie's token, or None; from the cache when it has it. Notes its use."""
     if not token:
         return None
-    facts = session_cache.find(_hash(token), utcnow(), IDLE)
-    return None if facts is None else _view(facts)
+    return _live_view(session_cache.find(_hash(token), utcnow(), IDLE))
 
 
 def held_session(token: str | None) -> SessionView | None:
     """The live session if this process holds it in memory, at no cost; None says nothing: ask `current_session`."""
-    facts = session_cache.find_held(_hash(token), utcnow(), IDLE) if token else None
-    return None if facts is None else _view(facts)
+    return _live_view(session_cache.find_held(_hash(token), utcnow(), IDLE)) if token else None
+
+
+def _live_view(facts: sessions.SessionFacts | None) -> SessionView | None:
+    return None if facts is None or not _is_configured(facts.username) else _view(facts)
 
 
 def session_of_cookies(header: str) -> SessionView | None:
@@ -173,6 +175,12 @@ def check_csrf(session: SessionView, given: str | None) -> None:
     """Raises Forbidden unless `given` is the session's CSRF token (compared in constant time)."""
     if not hmac.compare_digest(session.csrf_token.encode(), (given or "").encode()):
         raise Forbidden("The x-csrf-token header is missing or wrong.", code="wrong_csrf_token")
+
+
+def _is_configured(username: str) -> bool:
+    """Whether somebody of that name may log in: a name that was taken out of the settings ends its sessions."""
+    credentials = get_settings().credentials()
+    return credentials is not None and credentials[0] == username
 
 
 def _hash(token: str) -> str:
