@@ -59,6 +59,7 @@ class Sweep:
         self._seen: dict[str, Seen] = {}
         self._here: dict[str, Collection[str]] = {}
         self.threads: tuple[str, ...] | None = None
+        self._last_messages: dict[str, int] = {}
 
     def seen(self, stream: str) -> Seen:
         """What the vendor has shown of a stream so far."""
@@ -75,7 +76,14 @@ class Sweep:
 
     def read(self, stream: str, progress: Callable[[Progress], None]) -> None:
         """Read a stream to its end, or only its count where that is above ``count_above``. Raises VendorError."""
-        for each in (stream, *WITH.get(stream, ())):
+        children = [child for child, parent in PER_PARENT.items() if parent == stream and self.deep]
+        # Children are read up to what their parents show: what arrives later must not pass for gone.
+        for each in (
+            stream,
+            *WITH.get(stream, ()),
+            *children,
+            *(a for c in children for a in WITH.get(c, ())),
+        ):
             self.here(each)
         empty, complete = True, False
         for number, page in enumerate(self.run.connector.pages(stream, self._window()), start=1):
@@ -98,7 +106,7 @@ class Sweep:
         chosen = list(newest_first)[:THREADS_AT_MOST]
         if len(chosen) < len(self.seen("conversations").hashes):
             self.threads = tuple(chosen)
-        return [Thread(conversation, 0) for conversation in chosen]
+        return [Thread(conversation, 0, self._last_messages.get(conversation, 0)) for conversation in chosen]
 
     def _note(self, stream: str, page: Page) -> None:
         by_stream: dict[str, list[Record]] = {}
@@ -108,6 +116,8 @@ class Sweep:
                 seen.hashes.pop(record.vendor_id, None)
                 continue
             seen.hashes[record.vendor_id] = content_of(record)[1] if self.deep else ""
+            if record.last_message_id:
+                self._last_messages[record.vendor_id] = record.last_message_id
             if record.vendor_id not in self.here(record.stream):
                 by_stream.setdefault(record.stream, []).append(record)
         for rejected in page.rejected:
