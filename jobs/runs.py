@@ -15,12 +15,12 @@ from redis.exceptions import RedisError
 from jobs import freshness, queues
 from models.infra import events, metrics
 from models.infra.clock import utcnow
-from models.infra.database import transaction
+from models.infra.database import is_database_away, transaction
 from models.infra.errors import AppError
 from models.infra.ids import JobRunId
 from models.infra.logging import get_logger, request_id
 from models.queries import job_runs
-from models.queries.locks import try_lock
+from models.queries.locks import Lock, try_lock
 
 MAX_ATTEMPTS = 3
 # How often a running job's progress reaches the database, and the stream of events.
@@ -69,6 +69,7 @@ class Run:
         self._published_at = 0.0
         self._notes: dict[str, Any] = {}
         self._midway = freshness.Midway()
+        self.lock: Lock | None = None
 
     def progress(
         self,
@@ -84,7 +85,8 @@ class Run:
 
         `note` adds facts to the stored progress and is stored at once.
 
-        Not to be called inside a transaction that must stay short: it opens its own.
+        Not to be called inside a transaction that must stay short: it opens its own. Raises what the database says when
+        the run's lock was lost with its connection: another run may hold it now.
         """
         now = time.monotonic()
         payload: dict[str, Any] = {
@@ -105,6 +107,8 @@ class Run:
         self._notes |= note or {}
         if note or now - self._saved_at >= _SAVE_EVERY_S:
             self._saved_at = now
+            if self.lock is not None:
+                self.lock.assert_alive()
             kept = {"stream": stream, "page": page, "rows": rows, "eta_s": eta_s, **self._notes}
             with transaction() as session:
                 job_runs.save_progress(session, self.id, kept)
@@ -120,7 +124,7 @@ def execute(run_id: str, work: Callable[[Run], JobOutcome]) -> JobOutcome | None
     """Run `work` as the run `run_id`; None when there was nothing to do (unknown, ended, or held by another run).
 
     What `work` raises is recorded and raised again, so that the queue shows it too; except WorkerStopping, after which
-    the run is queued again.
+    the run is queued again, and a database that went away, after which `recovery` does that.
     """
     identity = JobRunId(UUID(run_id))
     with transaction() as session:
@@ -143,6 +147,7 @@ def execute(run_id: str, work: Callable[[Run], JobOutcome]) -> JobOutcome | None
                     message="another run of the same work is active",
                 )
                 return None
+            run.lock = held
             return _locked(run, subject, work)
     except WorkerStopping:
         # After the lock is free: the worker that takes the run over must not find it held.
@@ -223,6 +228,10 @@ def _locked(run: Run, subject: str, work: Callable[[Run], JobOutcome]) -> JobOut
         _finish(run, "failed", {}, time.monotonic() - started, code=error.code, message=error.message)
         raise
     except Exception as error:
+        if is_database_away(error):
+            # No fault of the work: recovery finds a running run without its lock, and queues it again.
+            log.warning("database away, run interrupted", job=run.job, run_id=str(run.id), error=str(error))
+            raise
         _finish(
             run,
             "failed",
