@@ -7,12 +7,19 @@ from fastapi import Depends, Query, Request
 
 from models.infra.database import in_db
 from models.infra.errors import Forbidden, Unauthenticated
+from models.infra.logging import origin
 from models.infra.scope import Scope
 from models.infra.settings import get_settings
 from tools_app.services import auth, projects
 from tools_app.services.views import SessionView
 
 CSRF_HEADER = "x-csrf-token"
+
+
+async def note_route(request: Request) -> None:
+    """Remember which route answers: it stands in the comments of the statements that are run for it."""
+    template = getattr(request.scope.get("route"), "path", "")
+    origin.set(f"{request.scope.get('root_path', '')}{template}")
 
 
 def is_within(address: str, networks: list[str]) -> bool:

@@ -11,9 +11,10 @@ import secrets
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 
+from models.infra import metrics
 from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
-from models.infra.errors import Forbidden, NotFound, Unauthenticated, Unavailable
+from models.infra.errors import Forbidden, NotFound, TooManyRequests, Unauthenticated, Unavailable
 from models.infra.logging import get_logger
 from models.infra.settings import get_settings
 from models.queries import projects, sessions
@@ -76,9 +77,15 @@ def login(
     """
     credentials = get_settings().credentials()
     if credentials is None:
+        metrics.login_failures.labels("not_configured").inc()
         raise Unavailable("No login is configured: set AUTH_CREDENTIALS.", code="login_not_configured")
-    count_attempt(browser.address, username)
+    try:
+        count_attempt(browser.address, username)
+    except TooManyRequests:
+        metrics.login_failures.labels("throttled").inc()
+        raise
     if not verify_password(credentials, username, password):
+        metrics.login_failures.labels("wrong_credentials").inc()
         log.warning("login failed", address=browser.address)
         raise Unauthenticated("Name or password is wrong.", code="wrong_credentials")
     forget_attempts(browser.address, username)
