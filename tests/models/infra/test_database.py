@@ -134,7 +134,7 @@ def test_a_statement_says_for_which_request_and_route_it_runs(database: str) -> 
 
 def test_only_the_first_statement_of_a_transaction_differs_by_request(database: str) -> None:
     seen: list[list[str]] = []
-    activity = text("select query from pg_stat_activity where pid = pg_backend_pid()")
+    activity = text("select current_query()")
     for name in ("req-00001", "req-00002"):
         tokens = request_id.set(name), origin.set("/api/projects")
         try:
