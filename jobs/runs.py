@@ -13,12 +13,12 @@ from uuid import UUID
 from redis.exceptions import RedisError
 
 from jobs import freshness, queues
-from models.infra import events, metrics
+from models.infra import events
 from models.infra.clock import utcnow
 from models.infra.database import is_database_away, transaction
 from models.infra.errors import AppError
 from models.infra.ids import JobRunId
-from models.infra.logging import get_logger, request_id
+from models.infra.logging import get_logger, origin, request_id
 from models.queries import job_runs
 from models.queries.locks import Lock, try_lock
 
@@ -134,7 +134,8 @@ def execute(run_id: str, work: Callable[[Run], JobOutcome]) -> JobOutcome | None
             return None
         run = Run(identity, row.job, row.connector, row.account_scope_id)
         subject, asked_by_request = row.subject, row.request_id or ""
-    token = request_id.set(asked_by_request)
+    # A run of the schedule has no request: its own id then joins its lines and statements.
+    token, came_from = request_id.set(asked_by_request or run_id), origin.set(f"job:{run.job}")
     try:
         with try_lock(lock_name(run.job, subject)) as held:
             if not held:
@@ -156,6 +157,7 @@ def execute(run_id: str, work: Callable[[Run], JobOutcome]) -> JobOutcome | None
         return None
     finally:
         request_id.reset(token)
+        origin.reset(came_from)
 
 
 def lock_name(job: str, subject: str) -> str:
@@ -269,7 +271,6 @@ def _finish(
         row.status, row.finished_at, row.counts = status, utcnow(), counts
         row.error_code, row.error_message = code, (message or "")[:2_000] or None
         session.add(row)
-    metrics.job_runs_finished.labels(run.job, status).inc()
     level = log.warning if status == "failed" else log.info
     level(
         "run ended",

@@ -6,7 +6,7 @@ the page server that is mounted behind. FastAPI's lifespan does not run there: s
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 from starlette.middleware.gzip import GZipMiddleware
@@ -31,6 +31,7 @@ from tools_app.api import (
     system,
     webhooks,
 )
+from tools_app.api.deps import note_route
 from tools_app.api.docs import install_docs
 from tools_app.api.errors import ErrorAnswer, install_error_handlers
 from tools_app.api.hit_lane import HitLane
@@ -101,7 +102,12 @@ def _described(path: str, operations: dict[str, Any]) -> dict[str, Any]:
 
 def _inner_api() -> ApiApp:
     api = ApiApp(
-        title="Control Tower", version=VERSION, docs_url=None, redoc_url=None, openapi_url="/openapi.json"
+        title="Control Tower",
+        version=VERSION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        dependencies=[Depends(note_route)],
     )
     api.path_prefix = "/api"
     for module in (

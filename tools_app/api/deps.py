@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from models.infra.database import in_db
 from models.infra.errors import Forbidden, Unauthenticated
+from models.infra.logging import origin
 from models.infra.rate_limit import limiter
 from models.infra.scope import Scope
 from models.infra.settings import get_settings
@@ -31,6 +32,12 @@ PRIVATE_NETWORKS = [
     "fe80::/10",
     "169.254.0.0/16",
 ]
+
+
+async def note_route(request: Request) -> None:
+    """Remember which route answers: it stands in the comments of the statements that are run for it."""
+    template = getattr(request.scope.get("route"), "path", "")
+    origin.set(f"{request.scope.get('root_path', '')}{template}")
 
 
 def is_within(address: str, networks: list[str]) -> bool:

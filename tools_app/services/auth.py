@@ -80,6 +80,7 @@ def login(
     """
     credentials = get_settings().credentials()
     if credentials is None:
+        metrics.login_failures.labels("not_configured").inc()
         raise Unavailable("No login is configured: set AUTH_CREDENTIALS.", code="login_not_configured")
     device = devices.known_device(browser.cookies, username)
     try:
