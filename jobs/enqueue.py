@@ -7,7 +7,7 @@ Redis is away it stays in the outbox, and the dispatcher enqueues it later.
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from redis.exceptions import RedisError
@@ -23,6 +23,9 @@ from models.infra.logging import get_logger, request_id
 from models.infra.redis import queue_redis
 from models.infra.scope import Scope
 from models.queries import job_runs, sync_state, webhooks
+
+if TYPE_CHECKING:
+    from jobs.queue_dashboard import QueueDashboard
 
 # Who asks for the cheap form of a comparison.
 CHEAP_FOR = "sync"
@@ -107,6 +110,15 @@ class JobsStatus:
     schedule: tuple[CadenceState, ...]
     runs: tuple[RunState, ...]
     outbox: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardAnswer:
+    """What RQ's dashboard says to a request: status, headers, and the whole body (its pages are small)."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
 
 
 def request_sync(
@@ -230,6 +242,14 @@ def open_circuits(connections: Iterable[tuple[str, str]]) -> frozenset[tuple[str
 def queue_depths() -> dict[str, int]:
     """Jobs waiting in each queue. Raises RedisError and Unavailable without Redis."""
     return {spec.name: queues.queue(spec).count for spec in queues.QUEUES}
+
+
+def queue_dashboard(prefix: str) -> "QueueDashboard":
+    """RQ's own dashboard, to be mounted at `prefix` behind a guard: it asks nobody to log in."""
+    # Loaded by the first who looks: a highlighter and a template engine that nothing else here needs.
+    from jobs.queue_dashboard import QueueDashboard  # noqa: PLC0415
+
+    return QueueDashboard(prefix)
 
 
 def count_workers() -> int:

@@ -21,6 +21,7 @@ from tools_app.api import (
     jobs,
     lightrag,
     projects,
+    queue_dashboard,
     records,
     system,
     webhooks,
@@ -116,6 +117,7 @@ def create_api() -> FastAPI:
     api = _inner_api()
     outer = ApiApp(docs_url=None, redoc_url=None, openapi_url=None)
     outer.include_router(health.router)
+    outer.include_router(queue_dashboard.router)
     outer.mount("/api", api, name="api")
     install_error_handlers(outer)
     outer.add_middleware(RequestContext, https=get_settings().origin().startswith("https:"))

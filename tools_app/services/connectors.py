@@ -146,33 +146,31 @@ def trust_of(session: Session, scope: Scope, moment: Moment) -> TrustView:
     sources = tuple(_source(card, measured.get(card.connector, [])) for card in shown)
     successes = [each.last_success_at for each in sources]
     known = [at for at in successes if at is not None]
-    figures = [each.completeness_pct for each in sources]
-    measured_figures = [pct for pct in figures if pct is not None]
-    unknown = [each for each in sources if each.is_unknown]
-    last_known = [each.known_at for each in unknown if each.known_at is not None]
+    total = completeness_queries.weakest(
+        [completeness_queries.total_of(measured.get(card.connector, [])) for card in shown]
+    )
     return TrustView(
         # A source that never succeeded makes the whole picture undated.
         updated_at=min(known) if known and len(known) == len(successes) else None,
         sources=sources,
         error_count=sum(card.error_count for card in shown),
-        # The weakest source decides, and an unmeasured one makes the total unknown.
-        completeness_pct=min(measured_figures) if figures and len(measured_figures) == len(figures) else None,
-        is_unknown=bool(unknown),
-        known_at=min(last_known, default=None),
+        completeness_pct=total.pct,
+        is_unknown=total.is_unknown,
+        known_at=total.known_at,
     )
 
 
 def _source(card: ConnectorCard, streams: Sequence[StreamCompleteness]) -> SourceTrust:
-    unknown = [each for each in streams if each.pct is None]
+    total = completeness_queries.total_of(streams)
     return SourceTrust(
         connector=card.connector,
         state=card.state,
         last_success_at=card.last_success_at,
         rows=sum(stream.rows for stream in card.streams),
-        completeness_pct=completeness_queries.total_pct(streams),
+        completeness_pct=total.pct,
         measured_at=min((each.measured_at for each in streams), default=None),
-        is_unknown=bool(unknown),
-        known_at=min((each.known_at for each in unknown if each.known_at is not None), default=None),
+        is_unknown=total.is_unknown,
+        known_at=total.known_at,
     )
 
 

@@ -354,7 +354,8 @@ class AnswerView:
     """An answer, or an honest refusal: then `answerable` is False, `code` names why (`refusal.<code>`) and `sentences` are
     what comes closest.
 
-    `completeness_pct` is None where completeness has not been measured.
+    `completeness_pct` is None while completeness is unknown (`completeness_known_at`: when there was a figure last) or
+    has not been measured.
     """
 
     query_run_id: str
@@ -371,6 +372,8 @@ class AnswerView:
     code: str = ""
     params: dict[str, str] = field(default_factory=dict)
     completeness_pct: float | None = None
+    completeness_unknown: bool = False
+    completeness_known_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
