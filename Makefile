@@ -51,7 +51,7 @@ bench-sync: venv ## measure the sync against a generated account: rows/s, memory
 	@$(VENV)/python -m deploy.bench_sync
 
 tick: venv ## move the running demo world one step
-	@exec $(VENV)/python -m jobs.sandbox tick --port-base $${SANDBOX_PORT_BASE:-3101}
+	@exec $(VENV)/python -m deploy.tick
 
 venv:
 	@$(PYTHON) deploy/bootstrap.py requirements.lock

@@ -32,6 +32,7 @@ CHEAP_FOR = "sync"
 # Work that may have passed a record before it changed: asked for while it runs, it is done once more afterwards.
 _DONE_AGAIN = ("index", "refetch", "mirror")
 WEBHOOK = "webhook"
+SCHEDULE = "schedule"
 
 log = get_logger(__name__)
 
@@ -205,6 +206,20 @@ def request_indexing(account_scope_id: AccountScopeId | None, requested_by: str)
         with reading() as session:
             scopes = list(job_runs.list_account_scopes(session))
     return [_request("index", str(scope), requested_by, scope) for scope in scopes]
+
+
+def request_job(
+    job: str, connection_id: ConnectionId | None, account_scope_id: AccountScopeId, requested_by: str
+) -> list[JobRunRef]:
+    """Ask for a job by its name, as `jobs.cascade` does: of the scope, or of one or all of its connections.
+
+    Raises NotFound like `request_sync`.
+    """
+    if job in runs.PER_ACCOUNT_SCOPE:
+        return [_request(job, str(account_scope_id), requested_by, account_scope_id)]
+    if job == "reconcile":
+        return request_reconciliation(connection_id, requested_by, account_scope_id=account_scope_id)
+    return _request_each(job, connection_id, requested_by, account_scope_id)
 
 
 def jobs_status(scope: Scope, limit: int = 50) -> JobsStatus:

@@ -89,6 +89,8 @@ async def _push_events(app: rx.App) -> None:
             await _to_open_pages(app, payload, _show_progress)
         elif event.kind == "job_completed":
             await _to_open_pages(app, payload, _show_completion)
+        elif event.kind == "completeness_drop":
+            await _to_open_pages(app, payload, _show_drop)
 
 
 async def _fall_back(app: rx.App) -> None:
@@ -168,6 +170,24 @@ async def _show_completion(state: rx.State, payload: Mapping[str, Any]) -> None:
     if asked_here:
         locale = (await state.get_state(LocaleState)).locale
         shell.say(*_outcome(payload, locale))
+
+
+async def _show_drop(state: rx.State, payload: Mapping[str, Any]) -> None:
+    """An alert on every open page of the account scope; the figures follow when the comparison ends."""
+    shell = await state.get_state(ShellState)
+    if not shell.user or not await _concerns(state, payload):
+        return
+    locale = (await state.get_state(LocaleState)).locale
+    connector, stream = str(payload.get("connector") or ""), str(payload.get("stream") or "")
+    words = text(
+        locale,
+        "completeness.dropped",
+        connector=text_or(locale, f"connector.{connector}", connector),
+        stream=text_or(locale, f"stream.{stream}", stream),
+        value=formats.percent(locale, float(payload.get("completeness_pct") or 0)),
+        minimum=formats.percent(locale, float(payload.get("minimum_pct") or 0)),
+    )
+    shell.say(words, "bad")
 
 
 def _outcome(payload: Mapping[str, Any], locale: str) -> tuple[str, str]:

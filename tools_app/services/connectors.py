@@ -4,7 +4,7 @@ Connections belong to the account scope; rows and errors are counted inside the 
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from models.infra.database import reading, transaction
 from models.infra.errors import InvalidInput, NotFound
 from models.infra.ids import AccountScopeId
 from models.infra.scope import Scope
+from models.infra.settings import get_settings
 from models.queries import completeness as completeness_queries
 from models.queries import connector_overview as overview
 from models.queries import runs_overview, sync_state
@@ -32,6 +33,7 @@ from tools_app.services.run_views import progress_view
 from tools_app.services.views import (
     ConnectorCard,
     ConnectorState,
+    LowStream,
     SessionView,
     SourceTrust,
     StreamRow,
@@ -157,7 +159,18 @@ def trust_of(session: Session, scope: Scope, moment: Moment) -> TrustView:
         completeness_pct=total.pct,
         is_unknown=total.is_unknown,
         known_at=total.known_at,
+        low=_low(each for streams in measured.values() for each in streams),
     )
+
+
+def _low(streams: Iterable[StreamCompleteness]) -> tuple[LowStream, ...]:
+    minimum = get_settings().connector_reconciliation_min_completeness_pct
+    found = [
+        LowStream(each.connector, each.stream, each.pct)
+        for each in streams
+        if each.pct is not None and each.pct < minimum
+    ]
+    return tuple(sorted(found, key=lambda each: (each.pct, each.connector, each.stream)))
 
 
 def _source(card: ConnectorCard, streams: Sequence[StreamCompleteness]) -> SourceTrust:

@@ -137,11 +137,20 @@ class SourceTrust:
 
 
 @dataclass(frozen=True, slots=True)
+class LowStream:
+    """A stream whose completeness is below CONNECTOR_RECONCILIATION_MIN_COMPLETENESS_PCT, in percent."""
+
+    connector: str
+    stream: str
+    pct: float
+
+
+@dataclass(frozen=True, slots=True)
 class TrustView:
     """The trust bar: the oldest success among the sources, each source, what failed and is not resolved.
 
     `completeness_pct` is that of the weakest source. It is None while a source `is_unknown` (`known_at` is then the
-    oldest last figure among those) or has not been measured yet.
+    oldest last figure among those) or has not been measured yet. `low` are the streams that miss the minimum, worst first.
     """
 
     updated_at: datetime | None
@@ -150,6 +159,7 @@ class TrustView:
     completeness_pct: float | None = None
     is_unknown: bool = False
     known_at: datetime | None = None
+    low: tuple[LowStream, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,9 @@ from models.tables.platform import AuditEvent, JobRun
 from models.tables.reliability import ReconciliationMetric
 from retrieval.completeness import read as read_completeness
 from tests.tools_app.world import World, compare
+from tools_app.components.trust_bar import present as present_trust
 from tools_app.services.completeness import completeness_blocks, plain_cell
+from tools_app.services.views import LowStream, TrustView
 
 DIFF = "/api/connectors/linear/diff.csv"
 
@@ -233,6 +235,17 @@ def test_a_vendor_out_of_reach_makes_the_trust_bar_say_unknown_and_since_when(
     assert (told.pct, told.is_unknown) == (None, True)
     assert told.known_at is not None
     assert told.known_at.isoformat() == found["known_at"].replace("Z", "+00:00")
+
+
+def test_the_trust_bar_names_the_streams_that_miss_the_minimum(
+    client: httpx.Client, compared: dict[str, World]
+) -> None:
+    add(compared["one"], "cycles", 0, vendor_count=10, missing=0, completeness_pct=95.0)
+    view = client.get("/api/control-tower?project_id=all").json()["control_tower"]["trust"]
+    assert view["low"] == [{"connector": "linear", "stream": "issues", "pct": 75.0}]
+    low = tuple(LowStream("linear", name, 75.0) for name in ("issues", "comments", "cycles"))
+    shown = present_trust(TrustView(None, (), 0, 75.0, low=low), "en", "all")
+    assert shown.low == "Linear, Issues 75%; Linear, Comments 75% (+1)"
 
 
 def test_a_block_says_what_compares_or_mends_now(worlds: dict[str, World]) -> None:
