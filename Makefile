@@ -54,7 +54,7 @@ bench-sync: venv ## measure the sync against a generated account: rows/s, memory
 	@$(VENV)/python -m deploy.bench_sync
 
 tick: venv ## move the running demo world one step
-	@exec $(VENV)/python -m jobs.sandbox tick --port-base $${SANDBOX_PORT_BASE:-3101}
+	@exec $(VENV)/python -m deploy.tick
 
 password: venv ## ask for the login's password twice and print the AUTH_CREDENTIALS line for .env
 	@exec $(VENV)/python -m deploy.password

@@ -35,6 +35,8 @@ _FUNCTIONS = {
     "mirror": "jobs.tasks.mirror_connection",
     "index": "jobs.tasks.index_chunks",
 }
+# Their subject is an account scope; that of all others is a connection.
+PER_ACCOUNT_SCOPE = frozenset({"index"})
 
 log = get_logger(__name__)
 
@@ -211,7 +213,7 @@ def function_of(job: str) -> str:
 
 def arguments_of(job: str, subject: str) -> dict[str, str]:
     """The task's arguments beside `run_id`, from the run's subject."""
-    return {"account_scope_id": subject} if job == "index" else {"connection_id": subject}
+    return {"account_scope_id": subject} if job in PER_ACCOUNT_SCOPE else {"connection_id": subject}
 
 
 def _locked(run: Run, subject: str, work: Callable[[Run], JobOutcome]) -> JobOutcome | None:

@@ -27,6 +27,7 @@ from tools_app.api import (
     money,
     portfolio,
     projects,
+    queue_dashboard,
     records,
     system,
     webhooks,
@@ -146,6 +147,7 @@ def create_api() -> FastAPI:
     api = _inner_api()
     outer = ApiApp(docs_url=None, redoc_url=None, openapi_url=None)
     outer.include_router(health.router)
+    outer.include_router(queue_dashboard.router)
     outer.mount("/api", api, name="api")
     install_error_handlers(outer)
     outer.add_middleware(HitLane)

@@ -132,6 +132,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ),
     ("post", "/api/connectors/{name}/reconcile"): post("/api/connectors/linear/reconcile"),
     ("post", "/api/connectors/{name}/repair"): post("/api/connectors/linear/repair"),
+    ("get", "/api/webhooks"): get("/api/webhooks"),
     ("post", "/api/webhooks/{connector}/{binding}"): post(f"/api/webhooks/linear/{new_id()}", {}),
     ("put", "/api/webhooks/{connector}/{binding}/secret"): lambda client, _: [
         client.put(f"/api/webhooks/linear/{new_id()}/secret", json={"secret": "0123456789abcdef"})
