@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 export PYTHONPATH := $(CURDIR)
 .DEFAULT_GOAL := help
-.PHONY: help up down reset test test-slow lint types fmt lock eval tune bench bench-sync tick venv venv-dev browser
+.PHONY: help up down reset test test-slow lint types fmt lock eval tune bench bench-api bench-sync tick venv venv-dev browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ bench: bench-sync ## everything that is measured against a promised time
 
 bench-sync: venv ## measure the sync against a generated account: rows/s, memory, requests (docs/sync.md)
 	@$(VENV)/python -m deploy.bench_sync
+
+bench-api: venv ## measure the API on the data set of BENCH_SHAPE: latency, throughput, what the cache saves (ONLY=case,…)
+	@$(VENV)/python -m deploy.bench_api $(if $(ONLY),--only $(ONLY)) $(if $(KEEP),--keep $(KEEP))
 
 tick: venv ## move the running demo world one step
 	@exec $(VENV)/python -m jobs.sandbox tick --port-base $${SANDBOX_PORT_BASE:-3101}
