@@ -121,6 +121,10 @@ class Settings(BaseSettings):
     # A webhook delivery whose signed time is further away than this is refused, in seconds.
     webhook_replay_window_s: int = Field(default=300, ge=30, le=3600)
 
+    # --- benchmark ---------------------------------------------------------------------------------------------
+    # Folder of the data set that `make bench-api` seeds (`shape.py`); it is no part of the product.
+    bench_shape: str = ""
+
     # --- sandbox -----------------------------------------------------------------------------------------------
     # First of the three ports of the local vendor servers.
     sandbox_port_base: int = Field(default=3101, ge=1, le=65533)
