@@ -22,12 +22,12 @@ from models.infra.ids import AccountScopeId, ConnectionId, JobRunId
 from models.infra.logging import get_logger, request_id
 from models.infra.redis import queue_redis
 from models.infra.scope import Scope
-from models.queries import job_runs, sync_state, webhooks
+from models.queries import job_runs, outbound, sync_state, webhooks
 
 # Who asks for the cheap form of a comparison.
 CHEAP_FOR = "sync"
 # Work that may have passed a record before it changed: asked for while it runs, it is done once more afterwards.
-_DONE_AGAIN = ("index", "refetch", "mirror")
+_DONE_AGAIN = ("index", "refetch", "mirror", "outbound")
 WEBHOOK = "webhook"
 
 log = get_logger(__name__)
@@ -193,6 +193,16 @@ def request_indexing(account_scope_id: AccountScopeId | None, requested_by: str)
         with reading() as session:
             scopes = list(job_runs.list_account_scopes(session))
     return [_request("index", str(scope), requested_by, scope) for scope in scopes]
+
+
+def request_outbound(account_scope_id: AccountScopeId | None, requested_by: str) -> list[JobRunRef]:
+    """Ask for approved messages of one account scope to be sent, or of every one where some wait."""
+    if account_scope_id is not None:
+        scopes = [account_scope_id]
+    else:
+        with reading() as session:
+            scopes = outbound.scopes_with_open(session)
+    return [_request("outbound", str(scope), requested_by, scope) for scope in scopes]
 
 
 def jobs_status(scope: Scope, limit: int = 50) -> JobsStatus:

@@ -34,6 +34,7 @@ _FUNCTIONS = {
     "refetch": "jobs.tasks.refetch_connection",
     "mirror": "jobs.tasks.mirror_connection",
     "index": "jobs.tasks.index_chunks",
+    "outbound": "jobs.tasks.deliver_outbound",
 }
 
 log = get_logger(__name__)
@@ -202,7 +203,7 @@ def function_of(job: str) -> str:
 
 def arguments_of(job: str, subject: str) -> dict[str, str]:
     """The task's arguments beside `run_id`, from the run's subject."""
-    return {"account_scope_id": subject} if job == "index" else {"connection_id": subject}
+    return {"account_scope_id": subject} if job in ("index", "outbound") else {"connection_id": subject}
 
 
 def _locked(run: Run, subject: str, work: Callable[[Run], JobOutcome]) -> JobOutcome | None:
