@@ -62,12 +62,13 @@ def list_finished_runs(
     )
     return [
         FinishedRun(
-            job,
-            status,
-            None if started is None else max(0.0, (finished - started).total_seconds()),
-            int(counts.get("embedded") or 0),
+            row.job,
+            row.status,
+            None if row.started_at is None else max(0.0, (row.finished_at - row.started_at).total_seconds()),
+            int(row.counts.get("embedded") or 0),
         )
-        for job, status, started, finished, counts in rows
+        for row in rows
+        if row.finished_at is not None
     ]
 
 
