@@ -78,12 +78,13 @@ class Run:
         page: int = 0,
         rows: int = 0,
         eta_s: float | None = None,
+        total: int | None = None,
         project_id: str | None = None,
         note: Mapping[str, Any] | None = None,
     ) -> None:
         """Say how far the run is. Cheap: at most four events a second and a row every two leave the process.
 
-        `note` adds facts to the stored progress and is stored at once.
+        `total` is how many rows the vendor says there are, where it says so. `note` adds facts to the stored progress and is stored at once.
 
         Not to be called inside a transaction that must stay short: it opens its own.
         """
@@ -99,6 +100,7 @@ class Run:
             "page": page,
             "rows": rows,
             "eta_s": eta_s,
+            "total": total,
         }
         if now - self._published_at >= _PUBLISH_EVERY_S:
             self._published_at = now
@@ -106,7 +108,14 @@ class Run:
         self._notes |= note or {}
         if note or now - self._saved_at >= _SAVE_EVERY_S:
             self._saved_at = now
-            kept = {"stream": stream, "page": page, "rows": rows, "eta_s": eta_s, **self._notes}
+            kept = {
+                "stream": stream,
+                "page": page,
+                "rows": rows,
+                "eta_s": eta_s,
+                "total": total,
+                **self._notes,
+            }
             with transaction() as session:
                 job_runs.save_progress(session, self.id, kept)
 
