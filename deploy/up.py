@@ -160,9 +160,7 @@ def _start_web(console: Console, stack: Stack, settings: Settings, build: Child)
         rebuilt = stack.log_of("front-end").read_text().rstrip().endswith("rebuilt")
         step.say("built" if rebuilt else "unchanged, not built again")
     with console.step("web", "starting") as step:
-        stack.start_web(
-            frontend.server_command(settings.host, settings.port), frontend.serving_environment(built)
-        )
+        stack.start_web(frontend.server_command(), frontend.serving_environment(built))
         stack.wait_for_http("web", f"http://{_local(settings.host)}:{settings.port}/health", 60)
         step.say("UI, websocket and API on one port")
 

@@ -112,9 +112,11 @@ def reconcile_connection(connection_id: str, run_id: str) -> None:
 def repair_connection(connection_id: str, run_id: str) -> None:
     """Fetch again what the newest comparison found different; then index it and compare again.
 
-    What a cheap comparison found is compared cheaply again, until a repair has nothing more to write.
+    What a cheap comparison found is compared cheaply again, until a repair has nothing more to write. What the daily
+    one found beyond the records of one repair is compared and mended again in the same way.
     """
     identity = ConnectionId(UUID(connection_id))
+    requested_by = _requested_by(run_id)
 
     def work(run: runs.Run) -> runs.JobOutcome:
         from jobs import repair  # noqa: PLC0415
@@ -136,8 +138,10 @@ def repair_connection(connection_id: str, run_id: str) -> None:
 
     outcome = runs.execute(run_id, work)
     if outcome is not None:
-        cheap = _requested_by(run_id) == enqueue.CHEAP_FOR
-        cascade.follow("repair", identity, outcome.counts, enqueue.CHEAP_FOR if cheap else "repair")
+        goes_on = requested_by == enqueue.CHEAP_FOR or (
+            requested_by == enqueue.SCHEDULE and outcome.counts["waiting"]
+        )
+        cascade.follow("repair", identity, outcome.counts, requested_by if goes_on else "repair")
 
 
 def mirror_connection(connection_id: str, run_id: str) -> None:

@@ -101,14 +101,17 @@ def weakest(totals: Sequence[Total]) -> Total:
     return Total(min(figures))
 
 
-def list_completeness(session: Session, scope: Scope) -> list[StreamCompleteness]:
+def list_completeness(
+    session: Session, scope: Scope, *, is_whole: bool | None = None
+) -> list[StreamCompleteness]:
     """Return the newest comparison of every stream that was compared, by connector and stream.
 
     A scope that holds its whole account scope gets the figures of the connection. A narrower one gets those of
-    its projects from the newest comparison by ids: a mere count does not tell projects apart.
+    its projects from the newest comparison by ids: a mere count does not tell projects apart. Who knows whether it is
+    whole says so by ``is_whole``.
     """
     newest = _newest(session, scope)
-    if covers_account_scope(session, scope):
+    if covers_account_scope(session, scope) if is_whole is None else is_whole:
         return [_whole(row) for row in newest]
     parts = _parts(session, scope, newest)
     return [_part(row, parts.get((row.connection_id, row.stream))) for row in newest]

@@ -13,7 +13,6 @@ from sqlmodel import Session, col, select
 
 from models.infra.ids import AccountScopeId, ConnectionId
 from models.infra.scope import Scope
-from models.queries.record_sets import live
 from models.queries.stream_sets import STREAMS
 from models.tables.platform import Project, VendorConnection
 from models.tables.reliability import ConnectorError, ConnectorSyncState
@@ -101,25 +100,21 @@ def list_connections(session: Session, account_scope_id: AccountScopeId) -> list
 
 
 def count_streams(
-    session: Session, scope: Scope, connections: Sequence[ConnectionFacts]
+    session: Session,
+    scope: Scope,
+    connections: Sequence[ConnectionFacts],
+    rows: Mapping[tuple[str, str], tuple[int, dt.datetime | None]],
 ) -> list[StreamFacts]:
-    """Rows and errors of every stream of these connections, in the order of display."""
+    """Rows (as the board has them, by connection and stream) and errors of every stream, in the order of display."""
     errors = _count_errors(session, scope)
     found: list[StreamFacts] = []
     for connector in sorted({each.connector for each in connections}):
-        for stream, (_, model) in STREAMS[connector].items():
-            counted = session.execute(
-                select(col(model.connection_id), func.count(), func.max(col(model.synced_at)))
-                .where(live(model, scope))
-                .group_by(col(model.connection_id))
-            )
-            rows = {row[0]: (int(row[1]), row[2]) for row in counted}
+        for stream in STREAMS[connector]:
             for each in connections:
                 if each.connector == connector:
-                    count, synced_at = rows.get(each.id, (0, None))
-                    found.append(
-                        StreamFacts(each.id, stream, count, errors.get((each.id, stream), 0), synced_at)
-                    )
+                    count, synced_at = rows.get((str(each.id), stream), (0, None))
+                    error_count = errors.get((each.id, stream), 0)
+                    found.append(StreamFacts(each.id, stream, count, error_count, synced_at))
     return found
 
 
@@ -205,20 +200,3 @@ def read_payload(session: Session, scope: Scope, error_id: UUID) -> Mapping[str,
             _visible_errors(session, scope), col(ConnectorError.id) == error_id
         )
     ).first()
-
-
-def newest_activity(session: Session, scope: Scope) -> Mapping[UUID, Any]:
-    """When something last happened in each project: its newest message, issue or deal change."""
-    newest: dict[UUID, Any] = {}
-    for connector, stream in (("chatwoot", "messages"), ("linear", "issues"), ("attio", "deals")):
-        _, model = STREAMS[connector][stream]
-        instant = col(model.source_created_at if stream == "messages" else model.source_updated_at)
-        rows = session.execute(
-            select(col(model.project_id), func.max(instant))
-            .where(live(model, scope))
-            .group_by(col(model.project_id))
-        )
-        for project_id, at in rows:
-            if at is not None and (project_id not in newest or at > newest[project_id]):
-                newest[project_id] = at
-    return newest

@@ -160,6 +160,13 @@ class JobRun(SQLModel, table=True):
         ),
         Index("ix_job_runs_scope_queued", "account_scope_id", "queued_at"),
         Index("ix_job_runs_job_queued", "job", "queued_at"),
+        Index("ix_job_runs_scope_id", "account_scope_id", "id"),
+        Index(
+            "ix_job_runs_active",
+            "job",
+            "subject",
+            postgresql_where=text("status IN ('queued', 'running')"),
+        ),
     )
 
     id: UUID = id_field()

@@ -8,7 +8,7 @@ from jobs.cascade import FollowUp
 from models.infra.database import reading, transaction
 from models.queries import job_runs
 from models.tables.platform import JobRun
-from tests.jobs.copies import change, connect, metrics, run_sync
+from tests.jobs.copies import change, connect, follow_daily_comparison, metrics, run_sync
 from tests.vendors import Vendors
 
 
@@ -99,6 +99,19 @@ def test_a_comparison_that_reached_nothing_is_a_failed_run(database: str, still_
     with reading() as session:
         row = session.exec(select(JobRun)).one()
         assert (row.status, row.error_code, row.counts["unknown"]) == ("failed", "vendor_unknown", 5)
+
+
+def test_what_one_repair_leaves_is_mended_by_the_next_until_nothing_waits(
+    database: str, still_vendors: Vendors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, connection_id = connect(still_vendors, "linear")
+    run_sync(connection_id)
+    removed = change("DELETE FROM linear_cycles RETURNING vendor_id")
+    monkeypatch.setattr("jobs.repair.RECORDS_AT_MOST", len(removed) // 2 + 1)
+    follow_daily_comparison(connection_id)
+    assert len(change("SELECT vendor_id FROM linear_cycles")) == len(removed)
+    # The last comparison is for the figure; it found nothing, and asked for nothing.
+    assert [job for job, _ in queued() if job != "index"] == []
 
 
 def test_every_job_of_the_table_exists() -> None:

@@ -1,5 +1,6 @@
 """Push to open pages: a page that cannot be refreshed holds up neither the others nor the next event."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from models.infra import events
 from models.infra.errors import Unauthenticated
 from models.infra.events import Event
 from models.infra.settings import Settings
@@ -60,9 +62,11 @@ async def test_the_listener_hears_the_next_event_after_a_broken_refresh(
     tab: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ):
     reads: list[str] = []
+    read, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def broken(*_: Any) -> None:
         reads.append("tried")
+        loop.call_soon_threadsafe(read.set)
         raise BROKEN[0]
 
     class Over(RedisError):
@@ -70,16 +74,17 @@ async def test_the_listener_hears_the_next_event_after_a_broken_refresh(
 
     async def stream() -> AsyncIterator[Event]:
         for number in range(2):
-            yield Event(str(number), "job_completed", {"run_id": str(number)})
+            yield Event(f"{number}-0", "job_completed", {"run_id": str(number)})
+            await asyncio.wait_for(read.wait(), 5)
+            read.clear()
         raise Over
 
     page = tab("/?project=all")
     shell = await page.get_state(live.ShellState)
     shell.user = "owner"
     monkeypatch.setattr(dashboard, "control_tower", broken)
-    monkeypatch.setattr(live.events, "stream", stream)
-    with pytest.raises(Over):
-        await live._push_events(app_with("open", states={"open": page}))
+    monkeypatch.setattr(events, "stream", stream)
+    assert await live._push_events(app_with("open", states={"open": page})) == "refused"
     assert reads == ["tried", "tried"]
 
 

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from models.infra.database import in_db
 from models.infra.errors import InvalidInput
 from tools_app.api.connectors import Connector
-from tools_app.api.deps import Caller, Changer
+from tools_app.api.deps import Caller, OwnerChanging
 from tools_app.api.schemas import Answer, Input, ItemList
 from tools_app.services import webhook_overview, webhooks
 from tools_app.services.webhook_overview import WebhookRow
@@ -86,7 +86,7 @@ async def deliver(
 
 @router.put("/{connector}/{binding}/secret", summary="Set the secret of a connection's webhook")
 async def set_secret(
-    session: Changer, connector: Connector, binding: Binding, body: SecretInput
+    session: OwnerChanging, connector: Connector, binding: Binding, body: SecretInput
 ) -> SecretAnswer:
     """Stored encrypted, audited, and never answered again; 404 outside the account scope."""
     secret = None if body.secret is None else body.secret.get_secret_value()

@@ -23,13 +23,20 @@ RunStatus = Literal["queued", "running", "succeeded", "partial", "failed", "skip
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
-    """Who is asking. `account_scope_id` bounds everything this session may read."""
+    """Who is asking. `account_scope_id` bounds everything this session may read.
+
+    A program asks with an API key: `key_id` names it, `limited_to` are the ids of the projects it is limited to (None:
+    all of the account scope), `read_only` says that it changes nothing.
+    """
 
     session_id: str
     user: str
     csrf_token: str
     account_scope_id: str
     active_project_id: str | None = None
+    key_id: str | None = None
+    read_only: bool = False
+    limited_to: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,3 +206,31 @@ def test_a_cursor_that_comes_back_fails_loudly(cursors: list[str]) -> None:
     answering(client, lambda _: next(answers))
     with pytest.raises(SchemaChanged, match="does not advance"):
         relations(client)
+
+
+def test_labels_that_do_not_fit_into_an_issues_answer_are_fetched_too() -> None:
+    client = LinearClient("http://linear.example", "key", timeout_s=1)
+    names = [f"label {number:03}" for number in range(250)]
+    issue = {
+        "id": "i", "identifier": "A-1", "title": "t", "url": "u", "createdAt": "2026-01-01T00:00:00.000Z",
+        "updatedAt": "2026-01-01T00:00:00.000Z", "state": {"name": "Todo", "type": "unstarted"}, "team": {"key": "A"},
+    }  # fmt: skip
+
+    def labels(start: int, size: int) -> dict[str, Any]:
+        shown = [{"id": name, "name": name} for name in names[start : start + size]]
+        end = start + len(shown)
+        return {"nodes": shown, "pageInfo": {"hasNextPage": end < len(names), "endCursor": str(end)}}
+
+    def answer(body: dict[str, Any]) -> httpx.Response:
+        if "query Labels" in body["query"]:
+            return httpx.Response(
+                200, json={"data": {"issue": {"labels": labels(int(body["variables"]["after"]), 100)}}}
+            )
+        return httpx.Response(200, json={"data": {"issue": {**issue, "labels": labels(0, 20)}}})
+
+    sent = answering(client, answer)
+    record = client.fetch_one("issues", "i")
+    assert record is not None
+    assert record.fields["labels"] == names
+    assert "pageInfo" not in record.payload["labels"]
+    assert len(sent) == 4
