@@ -22,7 +22,7 @@ from models.infra.ids import AccountScopeId, ConnectionId, JobRunId
 from models.infra.logging import get_logger, request_id
 from models.infra.redis import queue_redis
 from models.infra.scope import Scope
-from models.queries import job_runs, sync_state, webhooks
+from models.queries import job_runs, outbound, sync_state, webhooks
 
 if TYPE_CHECKING:
     from jobs.queue_dashboard import QueueDashboard
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # Who asks for the cheap form of a comparison.
 CHEAP_FOR = "sync"
 # Work that may have passed a record before it changed: asked for while it runs, it is done once more afterwards.
-_DONE_AGAIN = ("index", "refetch", "mirror")
+_DONE_AGAIN = ("index", "refetch", "mirror", "outbound")
 WEBHOOK = "webhook"
 SCHEDULE = "schedule"
 
@@ -220,6 +220,16 @@ def request_job(
     if job == "reconcile":
         return request_reconciliation(connection_id, requested_by, account_scope_id=account_scope_id)
     return _request_each(job, connection_id, requested_by, account_scope_id)
+
+
+def request_outbound(account_scope_id: AccountScopeId | None, requested_by: str) -> list[JobRunRef]:
+    """Ask for approved messages of one account scope to be sent, or of every one where some wait."""
+    if account_scope_id is not None:
+        scopes = [account_scope_id]
+    else:
+        with reading() as session:
+            scopes = outbound.scopes_with_open(session)
+    return [_request("outbound", str(scope), requested_by, scope) for scope in scopes]
 
 
 def jobs_status(scope: Scope, limit: int = 50) -> JobsStatus:

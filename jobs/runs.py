@@ -34,9 +34,10 @@ _FUNCTIONS = {
     "refetch": "jobs.tasks.refetch_connection",
     "mirror": "jobs.tasks.mirror_connection",
     "index": "jobs.tasks.index_chunks",
+    "outbound": "jobs.tasks.deliver_outbound",
 }
 # Their subject is an account scope; that of all others is a connection.
-PER_ACCOUNT_SCOPE = frozenset({"index"})
+PER_ACCOUNT_SCOPE = frozenset({"index", "outbound"})
 
 log = get_logger(__name__)
 

@@ -202,6 +202,23 @@ def index_chunks(account_scope_id: str, run_id: str) -> None:
     cascade.follow("index", identity, outcome.counts, "indexing")
 
 
+def deliver_outbound(account_scope_id: str, run_id: str) -> None:
+    """Send the approved messages of an account scope; asks for another run when some wait that could be sent."""
+    identity = AccountScopeId(UUID(account_scope_id))
+
+    def work(_run: runs.Run) -> runs.JobOutcome:
+        from jobs import outbound  # noqa: PLC0415
+
+        return runs.JobOutcome(counts=outbound.deliver_queued(identity).counts())
+
+    outcome = runs.execute(run_id, work)
+    if outcome is None:
+        return
+    settled = sum(outcome.counts[name] for name in ("sent", "failed", "unknown", "blocked"))
+    if outcome.again or (outcome.counts["waiting"] and settled):
+        enqueue.request_outbound(identity, "outbound")
+
+
 def dispatch(name: str) -> None:
     """A cadence's turn: ask for its work. Runs in no time, because a periodic job reuses one job id."""
     with transaction() as session:
@@ -217,6 +234,8 @@ def dispatch(name: str) -> None:
         enqueue.request_indexing(None, enqueue.SCHEDULE)
     elif name == "reconcile":
         enqueue.request_reconciliation(None, enqueue.SCHEDULE)
+    elif name == "outbound":
+        enqueue.request_outbound(None, enqueue.SCHEDULE)
     elif name == "recover":
         recover()
     else:

@@ -1,7 +1,7 @@
 """the schema of a vendor account, kept on its connection
 
 Revision ID: 0011
-Revises: 0015
+Revises: 0009
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0011"
-down_revision = "0015"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

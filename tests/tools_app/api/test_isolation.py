@@ -15,6 +15,8 @@ from models.infra import events
 from models.infra.database import transaction
 from models.infra.ids import new_id
 from models.tables.retrieval import QueryRun
+from tests.tools_app.api import commerce_calls
+from tests.tools_app.commerce import fill_commerce
 from tests.tools_app.conftest import PASSWORD, USER
 from tests.tools_app.world import Place, World, compare, marker
 from tools_app.api import events as api_events
@@ -143,6 +145,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ("get", "/api/events/stream"): stream,
     # Logout has tests of its own (test_auth).
     ("post", "/api/auth/logout"): lambda _client, _project: [],
+    **commerce_calls.CALLS,
 }
 
 READS_BUSINESS_DATA = [
@@ -150,10 +153,11 @@ READS_BUSINESS_DATA = [
     ("post", "/api/search"), ("get", "/api/connectors/state"), ("get", "/api/connectors/errors"), ("get", "/api/jobs/status"),
     ("get", "/api/connectors/completeness"), ("get", "/api/connectors/{name}/diff.csv"),
     ("get", "/api/connectors/errors/{error_id}/payload"),
-    ("get", "/api/crm/unmapped-stages"),
+    ("get", "/api/crm/unmapped-stages"), *commerce_calls.READS,
 ]  # fmt: skip
 NUMBERS_ONLY = {
     "/api/control-tower", "/api/lightrag/status", "/api/connectors/state", "/api/connectors/completeness",
+    "/api/crm/overview", "/api/outbound/policies/{contact_id}",
 }  # fmt: skip
 
 
@@ -182,6 +186,8 @@ def searchable(worlds: dict[str, World]) -> dict[str, World]:
         indexed(world)
         with transaction() as session:
             compare(session, world)
+        for place in world.places.values():
+            fill_commerce(place)
     return worlds
 
 
@@ -258,7 +264,7 @@ def test_endpoints_without_a_project_show_no_business_data(
     client: httpx.Client, worlds: dict[str, World]
 ) -> None:
     for key, call in CALLS.items():
-        if key not in READS_BUSINESS_DATA:
+        if key not in READS_BUSINESS_DATA and key not in commerce_calls.CHANGES:
             assert_no_leak(call(client, None), foreign(worlds, []), f"{key}")
 
 
@@ -278,6 +284,36 @@ def test_a_stream_of_a_scope_carries_no_event_of_another(
         mine = list(world.places.values())
         assert_no_leak([answer], foreign(worlds, mine), f"the stream of {slug}")
         assert all(answer.text.count(place.marker) == len(KINDS) for place in mine)
+
+
+def test_a_change_in_one_project_shows_and_touches_no_other(
+    client: httpx.Client, login: Callable[..., httpx.Client], worlds: dict[str, World]
+) -> None:
+    for world in worlds.values():
+        for place in world.places.values():
+            fill_commerce(place)
+    place = worlds["one"].places["alpha"]
+    others = [(login("two"), "alpha"), (client, "beta")]
+    before = [[json_of(CALLS[read](who, name)) for read in commerce_calls.READS] for who, name in others]
+    for key in commerce_calls.CHANGES:
+        # Alpha's rows named in another project of the scope, and from another scope: not there, for either.
+        if "{" in key[1]:
+            path = commerce_calls.fill(key[1], client, "alpha")
+            for who, name in others:
+                body = {**commerce_calls.body_of(key), "project_id": name}
+                answer = who.request(key[0], path, json=body)
+                assert answer.status_code == 404, (key, answer.text)
+        answers = CALLS[key](client, "alpha")
+        assert {each.status_code for each in answers} <= {200, 201, 409}, [each.text for each in answers]
+        assert_no_leak(answers, foreign(worlds, [place]), f"{key}")
+    assert before == [
+        [json_of(CALLS[read](who, name)) for read in commerce_calls.READS] for who, name in others
+    ]
+
+
+def json_of(answers: list[httpx.Response]) -> list[Any]:
+    """The answers' bodies without what differs with every request."""
+    return [{**each.json(), "request_id": ""} for each in answers]
 
 
 def test_without_a_session_nothing_is_answered(anonymous: httpx.Client, worlds: dict[str, World]) -> None:
