@@ -52,6 +52,15 @@ def test_a_token_of_the_dashboards_own_kind_opens_nothing(anonymous: httpx.Clien
     assert anonymous.get("/rq/queues/json", params={"token": "guarded"}).status_code == 401
 
 
+def test_a_key_opens_nothing_either(client: httpx.Client, anonymous: httpx.Client, waiting: str) -> None:
+    token = client.post("/api/auth/keys", json={"name": "reporting"}).json()["token"]
+    anonymous.headers |= {"authorization": f"Bearer {token}", "origin": str(client.base_url).rstrip("/")}
+    for method, path in (("GET", "queues/json"), ("DELETE", f"job/{waiting}")):
+        refused = anonymous.request(method, f"/rq/{path}", headers={"x-csrf-token": ""})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "session_required")
+    assert queues.is_known(waiting)
+
+
 def test_it_shows_queues_and_jobs_as_rq_has_them(client: httpx.Client, waiting: str) -> None:
     assert client.get("/rq/queues/json").json() == [
         {
