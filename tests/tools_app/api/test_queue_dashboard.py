@@ -54,7 +54,7 @@ def test_a_token_of_the_dashboards_own_kind_opens_nothing(anonymous: httpx.Clien
 
 def test_a_key_opens_nothing_either(client: httpx.Client, anonymous: httpx.Client, waiting: str) -> None:
     token = client.post("/api/auth/keys", json={"name": "reporting"}).json()["token"]
-    anonymous.headers |= {"authorization": f"Bearer {token}", "origin": str(client.base_url).rstrip("/")}
+    anonymous.headers.update({"authorization": f"Bearer {token}", "origin": str(client.base_url).rstrip("/")})
     for method, path in (("GET", "queues/json"), ("DELETE", f"job/{waiting}")):
         refused = anonymous.request(method, f"/rq/{path}", headers={"x-csrf-token": ""})
         assert (refused.status_code, refused.json()["error"]["code"]) == (403, "session_required")
