@@ -152,6 +152,7 @@ async def _show_progress(state: rx.State, payload: Mapping[str, Any]) -> None:
         page=int(payload.get("page") or 0),
         rows=int(payload.get("rows") or 0),
         eta_s=float(eta) if isinstance(eta, int | float) else None,
+        total=int(payload.get("total") or 0),
     )
     jobs = await state.get_state(JobsState)
     shown = jobs if is_sync else await state.get_state(CompletenessState)
