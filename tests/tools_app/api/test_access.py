@@ -234,6 +234,24 @@ def test_a_limited_key_reads_its_project_and_not_another(holder: Holder, worlds:
         assert {each.status_code for each in CALLS[key](program, beta)} == {404}, key
 
 
+def test_a_limited_key_changes_its_project_and_not_another(holder: Holder) -> None:
+    program = holder(read_only=False, project_ids=["alpha"])
+    codes = [
+        program.post("/api/crm/accounts", json={"project_id": slug, "name": "Acme"}).status_code
+        for slug in ("alpha", "beta", "all")
+    ]
+    assert codes == [201, 404, 400]
+
+
+def test_a_limited_key_sees_no_audit_event_of_the_account_scope(holder: Holder, client: httpx.Client) -> None:
+    program = holder(project_ids=["alpha"])
+    for project in (None, "all", "alpha"):
+        answer = program.get("/api/audit", params={} if project is None else {"project_id": project})
+        assert answer.status_code == 200, answer.text
+        assert [each["action"] for each in answer.json()["items"]] == []
+    assert "session.login" in client.get("/api/audit").text
+
+
 def test_a_limited_key_is_refused_where_the_whole_account_scope_is_meant(holder: Holder) -> None:
     program = holder(read_only=False, project_ids=["alpha"])
     for method, path in (
