@@ -6,12 +6,15 @@ database is measured. Public collections are indexed into a Postgres of their ow
 a text that was embedded once is not embedded again.
 """
 
+from __future__ import annotations
+
 import argparse
 import os
 import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.databases import NoDemo, demo_database, migrate, pointed_to, scratch_postgres
@@ -33,6 +36,24 @@ SETS: tuple[str, ...] = ("world", "feedback", *(f"{COLLECTION}-{task}" for task 
 _INDEX_S = 3600.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Public:
+    """Where the public collections are, and how much of them is wanted."""
+
+    folder: Path
+    pages: int | None
+
+    def load(self) -> JudgedCollection:
+        """The collection. Raises FileNotFoundError with what to do."""
+        path = self.folder / COLLECTION
+        if not path.is_dir():
+            raise FileNotFoundError(
+                f"there is no collection at {path} (SETS_DIR names the folder that holds {COLLECTION}/)"
+            )
+        whole = load_collection(path)
+        return whole if self.pages is None else whole.first(self.pages)
+
+
 def main(arguments: list[str]) -> int:
     """Measure the sets asked for, print the table and write the report; 1 when the demo's data is missing or not indexed."""
     parser = argparse.ArgumentParser(prog="make eval", description=__doc__)
@@ -51,10 +72,12 @@ def main(arguments: list[str]) -> int:
     wanted: tuple[str, ...] = tuple(given.set or SETS)
     try:
         if given.fit:
-            print(_fit(settings, given.sets_dir))
+            print(_fit(settings, _Public(given.sets_dir, given.pages)))
             return 0
         choice = run.Choice(load_profile(), given.questions, tuple(given.mode))
-        compared, skipped = _measure(settings, wanted, given.sets_dir, choice, partial=given.partial)
+        compared, skipped = _measure(
+            settings, wanted, _Public(given.sets_dir, given.pages), choice, given.partial
+        )
     except (WorldMissing, run.IndexIncomplete, NoDemo) as error:
         print(error, file=sys.stderr)
         return 1
@@ -70,7 +93,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _measure(
-    settings: Settings, wanted: tuple[str, ...], sets_dir: Path, choice: run.Choice, *, partial: bool
+    settings: Settings, wanted: tuple[str, ...], public: _Public, choice: run.Choice, partial: bool
 ) -> tuple[list[Comparison], dict[str, str]]:
     compared: list[Comparison] = []
     skipped: dict[str, str] = {}
@@ -90,25 +113,21 @@ def _measure(
     tasks: list[Task] = [task for task in TASKS if f"{COLLECTION}-{task}" in wanted]
     if tasks:
         try:
-            pages = load_collection(sets_dir / COLLECTION)
-        except FileNotFoundError:
-            where = sets_dir / COLLECTION
-            reason = (
-                f"there is no collection at {where} (set SETS_DIR to the folder that holds {COLLECTION}/)"
-            )
-            return compared, skipped | {f"{COLLECTION}-{task}": reason for task in tasks}
+            pages = public.load()
+        except FileNotFoundError as error:
+            return compared, skipped | {f"{COLLECTION}-{task}": str(error) for task in tasks}
         with _collection_database(settings, pages):
             compared += [run.measure_collection(pages, task, choice) for task in tasks]
     return compared, skipped
 
 
-def _fit(settings: Settings, sets_dir: Path) -> str:
+def _fit(settings: Settings, public: _Public) -> str:
     profile = load_profile()
     examples: list[fitting.Example] = []
     try:
-        pages = load_collection(sets_dir / COLLECTION)
-    except FileNotFoundError:
-        print(f"# without {COLLECTION}: there is nothing at {sets_dir / COLLECTION}", file=sys.stderr)
+        pages = public.load()
+    except FileNotFoundError as error:
+        print(f"# without {COLLECTION}: {error}", file=sys.stderr)
     else:
         with _collection_database(settings, pages):
             examples = fitting.collection_examples(pages, profile)

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from alembic import command
 from alembic.config import Config
+from hypothesis import settings as hypothesis_settings
 
 from deploy.embedded import EmbeddedServers, ServerUrls
 from deploy.processes import ProcessRegistry
@@ -28,6 +29,11 @@ from models.infra.settings import Settings, environment, override_settings
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = "template_migrated"
 LIMITS = [name for name in Settings.model_fields if name.startswith("rate_limit_")]
+
+# The same examples everywhere; `--hypothesis-profile thorough` tries many more, and other ones every time.
+hypothesis_settings.register_profile("steady", max_examples=100, derandomize=True)
+hypothesis_settings.register_profile("thorough", max_examples=2_000, derandomize=False)
+hypothesis_settings.load_profile("steady")
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

@@ -14,6 +14,7 @@ from tools_app.pages.faults import on_fault
 from tools_app.pages.session_guard import SessionGuard
 from tools_app.pages.shell_state import ShellState
 from tools_app.static_headers import with_static_headers
+from tools_app.upkeep import upkeep
 from tools_app.websocket_origin import with_websocket_origin
 
 app = rx.App(
@@ -50,3 +51,4 @@ _add(records.page, records.ROUTE, "records", ShellState.enter, records.RecordsSt
 
 app.register_lifespan_task(lifespan(app))
 app.register_lifespan_task(warm_up)
+app.register_lifespan_task(upkeep)

@@ -70,20 +70,58 @@ async def read_through(policy: Policy, key: str, tags: Sequence[str], compute: C
     if held is not None:
         cache().count_hit()
         return Read(held.value, True, held.fresh_until)
-    for _ in range(_ROUNDS):
-        version = local_cache().version
-        found = await cache().fetch_async(key, tags)
+    rounds = 0
+    while True:
+        rounds += 1
+        # Past these rounds something changes all the time: compute for this caller alone.
+        may_join = rounds <= _ROUNDS
+        flight = _flights.get(_flight_key(key)) if may_join else None
+        if flight is not None:
+            read = await asyncio.shield(flight.task)
+            # Who joins may have asked after a change that the computation missed.
+            if flight.is_current:
+                return read
+            continue
+        found, version = await _look(key, tags)
         if found.entry is not None:
             return _served(policy, key, tags, compute, found, version)
-        flight = _flights.get(_flight_key(key))
-        joined = flight is not None
-        if flight is None:
-            flight = _take_off(policy, key, tags, compute, found, version)
-        read = await asyncio.shield(flight.task)
-        # Who began the computation asked before the change it missed; who joined may have asked after it.
-        if not joined or flight.is_current:
-            return read
-    return await _fill(policy, key, tags, compute, found, version, None)
+        if may_join and _flight_key(key) in _flights:
+            # Begun while this caller looked.
+            continue
+        return await asyncio.shield(_take_off(policy, key, tags, compute, found, version).task)
+
+
+async def _look(key: str, tags: Sequence[str]) -> tuple[Lookup, int]:
+    """What the cache has, looked up after this call began, and the first level's version before that.
+
+    Callers share lookups: one runs, one waits behind it for everybody who came meanwhile. The running one may have been
+    answered before a change that the caller knows of, so nobody joins that.
+    """
+    place = _flight_key(key)
+    queue = _looks.setdefault(place, [])
+    if len(queue) < 2:
+        before = queue[0] if queue else None
+
+        async def fetch() -> tuple[Lookup, int]:
+            if before is not None:
+                await asyncio.wait({before})
+            version = local_cache().version
+            return await cache().fetch_async(key, tags), version
+
+        task = asyncio.get_running_loop().create_task(fetch())
+        queue.append(task)
+        task.add_done_callback(lambda _: _looked(place))
+    return await asyncio.shield(queue[-1])
+
+
+def _looked(place: tuple[int, str]) -> None:
+    queue = _looks[place]
+    queue.pop(0)
+    if not queue:
+        del _looks[place]
+
+
+_looks: dict[tuple[int, str], list[asyncio.Task[tuple[Lookup, int]]]] = {}
 
 
 def _served(

@@ -20,6 +20,7 @@ from models.infra.settings import get_settings
 _CONNECT_S = 2.0
 _READ_S = 5.0
 _CACHE_S = 0.25
+_CACHE_CONNECTIONS, _EVENT_CONNECTIONS = 16, 10_000
 
 
 def queue_redis() -> redis.Redis:
@@ -105,16 +106,21 @@ def _client(role: str, url: str, read_s: float, *, decode: bool) -> redis.Redis:
 def _async_client(role: str, url: str, read_s: float, *, decode: bool = True) -> redis_async.Redis:
     clients = _by_loop.setdefault(asyncio.get_running_loop(), {})
     if (role, url) not in clients:
-        clients[role, url] = redis_async.Redis.from_url(
+        is_cache = role.startswith("cache")
+        pool = redis_async.BlockingConnectionPool.from_url(
             url,
+            # A stampede queues for a few connections instead of opening hundreds; event streams hold one each.
+            max_connections=_CACHE_CONNECTIONS if is_cache else _EVENT_CONNECTIONS,
+            timeout=_CONNECT_S,
             socket_connect_timeout=min(_CONNECT_S, read_s * 4),
             socket_timeout=read_s,
             health_check_interval=30,
             decode_responses=decode,
             client_name=f"ct-{role}",
             # The cache's answer is worth one try: who asks computes instead.
-            retry=AsyncRetry(ExponentialBackoff(cap=0.2, base=0.05), 0 if role.startswith("cache") else 1),
+            retry=AsyncRetry(ExponentialBackoff(cap=0.2, base=0.05), 0 if is_cache else 1),
         )
+        clients[role, url] = redis_async.Redis.from_pool(pool)
     return clients[role, url]
 
 

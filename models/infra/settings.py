@@ -121,11 +121,46 @@ class Settings(BaseSettings):
     # A webhook delivery whose signed time is further away than this is refused, in seconds.
     webhook_replay_window_s: int = Field(default=300, ge=30, le=3600)
 
+    # --- benchmark ---------------------------------------------------------------------------------------------
+    # Folder of the data set that `make bench-api` seeds (`shape.py`); it is no part of the product.
+    bench_shape: str = ""
+
+    # --- outbound messages -------------------------------------------------------------------------------------
+    # How approved messages leave: `smtp`, `file` (a folder below DATA_DIR), `off`; `auto` is `off` in production, else `file`.
+    outbound_delivery: Literal["auto", "off", "file", "smtp"] = "auto"
+    # The mail server (`smtp` only).
+    smtp_host: str = ""
+    # Its port: 587 for STARTTLS, 465 for TLS.
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    # `starttls` refuses a server without it; `none` is for a relay on the same machine.
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    # Its login; empty means none.
+    smtp_username: str = ""
+    # Its password.
+    smtp_password: SecretStr = SecretStr("")
+    # Sender of every message, a plain address.
+    smtp_from: str = ""
+    # Certificates to trust instead of the system's, a PEM file: for a server with a private authority.
+    smtp_ca_file: str = ""
+    # Limit of one step of a conversation with the server, in seconds.
+    smtp_timeout_s: float = Field(default=15.0, gt=0, le=60)
+
     # --- sandbox -----------------------------------------------------------------------------------------------
     # First of the three ports of the local vendor servers.
     sandbox_port_base: int = Field(default=3101, ge=1, le=65533)
     # The demo world moves one step every so many seconds; 0 stops it.
     sandbox_tick_s: int = Field(default=300, ge=0)
+
+    @model_validator(mode="after")
+    def _smtp_is_complete(self) -> Self:
+        if self.outbound_delivery == "smtp":
+            if not self.smtp_host or "@" not in self.smtp_from:
+                raise ValueError("OUTBOUND_DELIVERY=smtp needs SMTP_HOST and SMTP_FROM (an address)")
+            if self.smtp_username and self.smtp_security == "none":
+                raise ValueError(
+                    "SMTP_USERNAME needs SMTP_SECURITY=starttls or tls: a password is not sent in the clear"
+                )
+        return self
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -177,6 +212,12 @@ class Settings(BaseSettings):
         return self.cookie_secure == "always" or (
             self.cookie_secure == "auto" and self.origin().startswith("https:")
         )
+
+    def outbound_via(self) -> Literal["off", "file", "smtp"]:
+        """How approved messages leave."""
+        if self.outbound_delivery == "auto":
+            return "off" if self.app_env == "production" else "file"
+        return self.outbound_delivery
 
     def trusted_networks(self) -> list[str]:
         """Networks of TRUSTED_PROXIES, one string each."""

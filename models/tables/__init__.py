@@ -5,6 +5,7 @@ from models.tables import (
     attio,
     chatwoot,
     crm,
+    graph,
     linear,
     outbound,
     platform,
@@ -12,4 +13,15 @@ from models.tables import (
     retrieval,
 )
 
-__all__ = ["access", "attio", "chatwoot", "crm", "linear", "outbound", "platform", "reliability", "retrieval"]
+__all__ = [
+    "access",
+    "attio",
+    "chatwoot",
+    "crm",
+    "graph",
+    "linear",
+    "outbound",
+    "platform",
+    "reliability",
+    "retrieval",
+]

@@ -46,6 +46,18 @@ class JudgedCollection:
     queries: dict[str, tuple[Lang, str]]
     relevant: dict[str, frozenset[str]]
 
+    def first(self, pages: int) -> JudgedCollection:
+        """A smaller collection of the first pages in every language, with the queries that it can answer wholly."""
+        counts: dict[Lang, int] = {"en": 0, "ru": 0}
+        documents: dict[str, tuple[Lang, str]] = {}
+        for key, (lang, text) in self.documents.items():
+            counts[lang] += 1
+            if counts[lang] <= pages:
+                documents[key] = (lang, text)
+        relevant = {key: found for key, found in self.relevant.items() if found <= documents.keys()}
+        queries = {key: value for key, value in self.queries.items() if key in relevant}
+        return JudgedCollection(f"{self.name}-{pages}", documents, queries, relevant)
+
 
 def all_questions(path: Path = WORLD_FILE) -> list[GoldQuestion]:
     """Every gold question, for measuring."""

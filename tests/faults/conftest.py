@@ -110,14 +110,23 @@ class Tower:
         folder = self.data_dir / "servers" / "postgres"
         postmaster = self._server("postgres")
         owner = postmaster.uids().real
-        started_with = postmaster.cmdline()
+        group = postmaster.gids().real
+        started_with, variables = postmaster.cmdline(), postmaster.environ()
         postmaster.send_signal(signal.SIGINT)  # fast shutdown: connections are ended, not waited for
         postmaster.wait(30)
         time.sleep(away_s)
         log = self.data_dir / "servers" / "logs" / "postgres.log"
         with log.open("ab") as output:
             self.processes["postgres"] = subprocess.Popen(
-                started_with, cwd=folder, stdout=output, stderr=output, user=owner, start_new_session=True
+                started_with,
+                cwd=folder,
+                env=variables,
+                stdout=output,
+                stderr=output,
+                user=owner,
+                group=group,
+                extra_groups=[],
+                start_new_session=True,
             )
 
     def _server(self, name: str) -> psutil.Process:

@@ -6,7 +6,7 @@ the page server that is mounted behind. FastAPI's lifespan does not run there: s
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 from starlette.middleware.gzip import GZipMiddleware
@@ -16,6 +16,7 @@ from tools_app.api import (
     access,
     audit,
     auth,
+    comms,
     completeness,
     connectors,
     crm,
@@ -24,13 +25,19 @@ from tools_app.api import (
     jobs,
     lightrag,
     money,
+    offers,
+    outbound,
+    portfolio,
     projects,
+    queue_dashboard,
     records,
     system,
     webhooks,
 )
+from tools_app.api.deps import note_route
 from tools_app.api.docs import install_docs
 from tools_app.api.errors import ErrorAnswer, install_error_handlers
+from tools_app.api.hit_lane import HitLane
 from tools_app.api.rate_limits import RateLimits
 from tools_app.api.request_context import RequestContext
 from tools_app.services.credentials import require_safe_credentials
@@ -98,7 +105,12 @@ def _described(path: str, operations: dict[str, Any]) -> dict[str, Any]:
 
 def _inner_api() -> ApiApp:
     api = ApiApp(
-        title="Control Tower", version=VERSION, docs_url=None, redoc_url=None, openapi_url="/openapi.json"
+        title="Control Tower",
+        version=VERSION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        dependencies=[Depends(note_route)],
     )
     api.path_prefix = "/api"
     for module in (
@@ -106,11 +118,15 @@ def _inner_api() -> ApiApp:
         access,
         projects,
         records,
+        portfolio,
+        comms,
         lightrag,
         connectors,
         completeness,
         crm,
         money,
+        offers,
+        outbound,
         audit,
         jobs,
         system,
@@ -135,8 +151,10 @@ def create_api() -> FastAPI:
     api = _inner_api()
     outer = ApiApp(docs_url=None, redoc_url=None, openapi_url=None)
     outer.include_router(health.router)
+    outer.include_router(queue_dashboard.router)
     outer.mount("/api", api, name="api")
     install_error_handlers(outer)
+    outer.add_middleware(HitLane)
     outer.add_middleware(RateLimits)
     outer.add_middleware(RequestContext, https=get_settings().origin().startswith("https:"))
     described = outer.openapi()["paths"]

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from models.infra.database import in_db
 from models.infra.errors import Forbidden, Unauthenticated
+from models.infra.logging import origin
 from models.infra.rate_limit import limiter
 from models.infra.scope import Scope
 from models.infra.settings import get_settings
@@ -32,6 +33,12 @@ PRIVATE_NETWORKS = [
     "fe80::/10",
     "169.254.0.0/16",
 ]
+
+
+async def note_route(request: Request) -> None:
+    """Remember which route answers: it stands in the comments of the statements that are run for it."""
+    template = getattr(request.scope.get("route"), "path", "")
+    origin.set(f"{request.scope.get('root_path', '')}{template}")
 
 
 def is_within(address: str, networks: list[str]) -> bool:
@@ -91,11 +98,12 @@ async def caller(request: Request) -> SessionView:
     """The live session or key of the request. Raises Unauthenticated (401), TooManyRequests (429), Forbidden (403)."""
     key = bearer_token(request)
     # A header that names a key decides: a request never falls back from a wrong key to a cookie.
-    found = (
-        await in_db(auth.current_session, session_token(request))
-        if key is None
-        else await in_db(api_keys.session_of_key, key)
-    )
+    if key is None:
+        token = session_token(request)
+        # Held in memory, a session costs neither a thread nor a query.
+        found = auth.held_session(token) or await in_db(auth.current_session, token)
+    else:
+        found = await in_db(api_keys.session_of_key, key)
     if found is None:
         await limiter.check(limits.anonymous(), client_address(request))
         raise Unauthenticated("Log in first." if key is None else "This key is unknown, revoked or expired.")
@@ -189,6 +197,8 @@ ProjectParameter = Annotated[
 
 async def read_scope(session: Caller, project_id: ProjectParameter = None) -> Scope:
     """What the request may read. Raises NotFound (404) for a project outside the account scope."""
+    if projects.are_held(session):
+        return projects.resolve_scope(session, project_id)
     return await in_db(projects.resolve_scope, session, project_id)
 
 

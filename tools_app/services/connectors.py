@@ -11,6 +11,8 @@ from uuid import UUID
 from sqlmodel import Session
 
 from jobs import enqueue
+from models.infra.cache import cache
+from models.infra.cache_tags import tags_of_start
 from models.infra.database import reading, transaction
 from models.infra.errors import InvalidInput, NotFound
 from models.infra.ids import AccountScopeId
@@ -148,6 +150,7 @@ def sync_now(session: SessionView, connector: str | None = None) -> tuple[Reques
                 account_scope_id=account_scope_id,
                 after={"run_id": run.run_id},
             )
+    cache().renew(tags_of_start(account_scope_id))
     return asked
 
 
@@ -174,11 +177,16 @@ def retry_error(session: SessionView, error_id: str) -> RequestedRun:
     return RequestedRun(run.run_id, run.subject, run.connector or "")
 
 
-def list_errors(scope: Scope, *, cursor: str | None = None, limit: int = 50) -> ErrorPage:
-    """Unresolved errors of the scope's connectors, newest first. Raises InvalidInput for a cursor that is no id."""
+def list_errors(
+    scope: Scope, *, cursor: str | None = None, limit: int = 50, status: str | None = None
+) -> ErrorPage:
+    """Unresolved errors of the scope's connectors (of one status, if given), newest first.
+
+    Raises InvalidInput for a cursor that is no id.
+    """
     after = None if cursor is None else _read_cursor(cursor)
     with reading() as session:
-        found = overview.list_errors(session, scope, after=after, limit=limit + 1)
+        found = overview.list_errors(session, scope, after=after, limit=limit + 1, status=status)
     more = len(found) > limit
     return ErrorPage(tuple(found[:limit]), str(found[limit - 1].id) if more else None)
 

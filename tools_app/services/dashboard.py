@@ -9,11 +9,11 @@ from uuid import UUID
 from models.infra.database import reading
 from models.infra.scope import Scope
 from models.queries.dashboard_board import read_board
-from models.queries.projects import ProjectFacts, list_projects
+from models.queries.projects import ProjectFacts
 from models.queries.record_figures import GroupFigure
 from models.queries.record_sets import WEEKS
 from tools_app.services.dashboard_charts import Desk, all_charts, chart_currency
-from tools_app.services.moments import scope_and_moment
+from tools_app.services.moments import scope_projects_and_moment
 from tools_app.services.records import project_name, records_query
 from tools_app.services.trust import trust_of
 from tools_app.services.views import Better, ControlTowerView, Figure, ProjectRow, TileView, TrustView, Unit
@@ -23,8 +23,7 @@ def control_tower(scope: Scope, locale: str = "en") -> ControlTowerView:
     """The dashboard of a scope. Views carry codes, so one view serves every `locale`."""
     del locale
     with reading() as session:
-        facts, moment = scope_and_moment(session, scope)
-        projects = list_projects(session, scope.account_scope_id)
+        facts, projects, moment = scope_projects_and_moment(session, scope)
         is_whole = all(each.id in scope.project_ids for each in projects)
         board = read_board(session, scope, moment, is_whole=is_whole)
         desk = Desk(board, scope, moment, facts, projects, project_name(scope, projects))
@@ -33,10 +32,10 @@ def control_tower(scope: Scope, locale: str = "en") -> ControlTowerView:
             tiles=_tiles(desk, trust),
             trust=trust,
             charts=all_charts(desk),
-            projects=_project_rows(desk),
+            projects=project_rows(desk),
             base_currency=facts.base_currency,
             generated_at=moment.now,
-            unconverted=_unconverted(desk),
+            unconverted=unconverted(desk),
         )
 
 
@@ -85,7 +84,7 @@ def _by_project(desk: Desk, code: str) -> dict[UUID | None, GroupFigure]:
     return {each.project_id: each for each in found}
 
 
-def _project_rows(desk: Desk) -> tuple[ProjectRow, ...]:
+def project_rows(desk: Desk) -> tuple[ProjectRow, ...]:
     """One row a project of the scope."""
     base = desk.facts.base_currency
     counts = {
@@ -126,7 +125,7 @@ def _project_rows(desk: Desk) -> tuple[ProjectRow, ...]:
     return tuple(row(each) for each in desk.projects if each.id in desk.scope.project_ids)
 
 
-def _unconverted(desk: Desk) -> tuple[Figure, ...]:
+def unconverted(desk: Desk) -> tuple[Figure, ...]:
     """Open pipeline in the currencies that the pipeline chart does not show, each by itself, largest count first."""
     found = desk.board.figures("pipeline", ("series",))
     drawn = chart_currency(desk, found)

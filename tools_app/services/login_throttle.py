@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import redis
 
+from models.infra import metrics
 from models.infra.clock import utcnow
 from models.infra.errors import TooManyRequests, Unavailable
 from models.infra.ids import new_id
@@ -99,6 +100,7 @@ def count_attempt(address: str, username: str, device: str | None = None) -> Non
             log.warning("login throttle counts without redis", cause=type(fault).__name__)
             wait = _local.attempt(key, limit, now)
         if wait:
+            metrics.rate_limit_hits.labels(f"login_{limit.name}").inc()
             raise TooManyRequests("Too many login attempts. Try again later.", retry_after=wait)
 
 

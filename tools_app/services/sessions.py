@@ -10,7 +10,7 @@ from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
 from models.infra.errors import NotFound
 from models.queries import session_list as queries
-from tools_app.services import audit_trail
+from tools_app.services import audit_trail, session_cache
 from tools_app.services.auth import IDLE
 from tools_app.services.views import SessionView
 
@@ -53,6 +53,7 @@ def end_session(session: SessionView, session_id: str) -> None:
         if ended is None:
             raise NotFound("There is no such session.", session_id=session_id)
         _record(db, session, ended)
+    session_cache.forget(ended.token_hash)
 
 
 def end_others(session: SessionView) -> int:
@@ -61,6 +62,8 @@ def end_others(session: SessionView) -> int:
         ended = queries.end_others(db, session.user, UUID(session.session_id), now=utcnow(), idle=IDLE)
         for each in ended:
             _record(db, session, each)
+    for each in ended:
+        session_cache.forget(each.token_hash)
     return len(ended)
 
 
