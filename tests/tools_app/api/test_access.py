@@ -11,12 +11,13 @@ from sqlmodel import select
 
 from models.infra.clock import frozen, utcnow
 from models.infra.database import reading
+from models.infra.errors import Forbidden
 from models.infra.settings import override_settings
 from models.tables.access import ApiKey
 from models.tables.platform import AuditEvent
 from tests.tools_app.api.test_isolation import CALLS, READS_BUSINESS_DATA, foreign
 from tests.tools_app.world import World, unused_id
-from tools_app.services import api_keys
+from tools_app.services import api_keys, auth
 
 Holder = Callable[..., httpx.Client]
 
@@ -150,6 +151,18 @@ def test_a_key_never_manages_keys_sessions_or_secrets(holder: Holder) -> None:
     ):
         answer = program.request(method, path, json=body)
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "session_required"), path
+
+
+def test_a_key_opens_neither_the_queues_dashboard_nor_what_only_a_csrf_token_guards(holder: Holder) -> None:
+    program = holder(read_only=False)
+    for method, path in (("GET", "/rq/"), ("DELETE", "/rq/queues/sync"), ("POST", "/rq/job/x/requeue")):
+        headers = {"sec-fetch-site": "same-origin"}
+        assert program.request(method, path, headers=headers).status_code == 403, path
+    key = api_keys.session_of_key(program.headers["authorization"].removeprefix("Bearer "))
+    assert key is not None
+    for given in (None, ""):
+        with pytest.raises(Forbidden):
+            auth.check_csrf(key, given)
 
 
 def test_a_revoked_key_opens_nothing_at_once(holder: Holder, client: httpx.Client) -> None:
