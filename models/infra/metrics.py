@@ -80,7 +80,9 @@ for _reason in ("wrong_credentials", "throttled", "not_configured"):
     # From 0 on: the first failure is a rise that a rule can see.
     login_failures.labels(_reason)
 # `limit` is the name of a limit in the code, never whom it hit.
-rate_limit_hits = Counter("rate_limit_hits", "Requests refused by a limit", ["limit"], registry=registry)
+rate_limit_hits = Counter(
+    "rate_limit_hits", "Requests and events refused by a limit", ["limit"], registry=registry
+)
 
 # `outcome` is one of tools_app.services.webhooks.OUTCOMES, `connector` one of the three or "unknown".
 webhook_deliveries = Counter(
@@ -89,9 +91,3 @@ webhook_deliveries = Counter(
     ["connector", "outcome"],
     registry=registry,
 )
-
-# `limit` is one of the names in tools_app.services.limits.
-rate_limited = Counter(
-    "rate_limited", "Requests and events refused by a rate limit", ["limit"], registry=registry
-)
-login_failures = Counter("login_failures", "Logins refused, by why", ["reason"], registry=registry)

@@ -101,7 +101,7 @@ class RateLimiter:
         """Count one of `subject`. Raises TooManyRequests (retry_after in seconds) when it is one too many."""
         wait = await self.count(limit, subject)
         if wait > 0:
-            metrics.rate_limited.labels(limit.name).inc()
+            metrics.rate_limit_hits.labels(limit.name).inc()
             raise TooManyRequests(
                 "Too many requests. Try again later.", retry_after=math.ceil(wait), limit=limit.name
             )

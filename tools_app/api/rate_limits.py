@@ -31,7 +31,7 @@ class RateLimits:
         request = Request(scope)
         limit = _limit_of(request)
         if limit is not None and (wait := await limiter.count(limit, client_address(request))) > 0:
-            metrics.rate_limited.labels(limit.name).inc()
+            metrics.rate_limit_hits.labels(limit.name).inc()
             refusal = error_answer(
                 429,
                 "too_many_requests",

@@ -25,7 +25,7 @@ class EventLimit(Middleware):
         limit = limits.events()
         if await limiter.count(limit, subject) <= 0:
             return None
-        metrics.rate_limited.labels(limit.name).inc()
+        metrics.rate_limit_hits.labels(limit.name).inc()
         shell = await state.get_state(ShellState)
         # Written here and not by an event of its own, which would be counted too.
         await shell.tell("too_many_requests")
