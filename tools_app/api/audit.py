@@ -47,7 +47,9 @@ async def list_events(
         audit_trail.list_events,
         scope,
         sought,
-        with_scope_events=(project_id or session.active_project_id or projects.ALL) == projects.ALL,
+        # A key that is limited to projects has no part in what is the account scope's.
+        with_scope_events=session.limited_to is None
+        and (project_id or session.active_project_id or projects.ALL) == projects.ALL,
         sort=sort,
         cursor=cursor,
         limit=limit,

@@ -11,12 +11,13 @@ from sqlmodel import select
 
 from models.infra.clock import frozen, utcnow
 from models.infra.database import reading
+from models.infra.errors import Forbidden
 from models.infra.settings import override_settings
 from models.tables.access import ApiKey
 from models.tables.platform import AuditEvent
 from tests.tools_app.api.test_isolation import CALLS, READS_BUSINESS_DATA, foreign
 from tests.tools_app.world import World, unused_id
-from tools_app.services import api_keys
+from tools_app.services import api_keys, auth
 
 Holder = Callable[..., httpx.Client]
 
@@ -152,6 +153,18 @@ def test_a_key_never_manages_keys_sessions_or_secrets(holder: Holder) -> None:
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "session_required"), path
 
 
+def test_a_key_opens_neither_the_queues_dashboard_nor_what_only_a_csrf_token_guards(holder: Holder) -> None:
+    program = holder(read_only=False)
+    for method, path in (("GET", "/rq/"), ("DELETE", "/rq/queues/sync"), ("POST", "/rq/job/x/requeue")):
+        headers = {"sec-fetch-site": "same-origin"}
+        assert program.request(method, path, headers=headers).status_code == 403, path
+    key = api_keys.session_of_key(program.headers["authorization"].removeprefix("Bearer "))
+    assert key is not None
+    for given in (None, ""):
+        with pytest.raises(Forbidden):
+            auth.check_csrf(key, given)
+
+
 def test_a_revoked_key_opens_nothing_at_once(holder: Holder, client: httpx.Client) -> None:
     program = holder()
     [item] = client.get("/api/auth/keys").json()["items"]
@@ -232,6 +245,24 @@ def test_a_limited_key_reads_its_project_and_not_another(holder: Holder, worlds:
     for key in READS_BUSINESS_DATA:
         assert {each.status_code for each in CALLS[key](program, "alpha")} == {200}, key
         assert {each.status_code for each in CALLS[key](program, beta)} == {404}, key
+
+
+def test_a_limited_key_changes_its_project_and_not_another(holder: Holder) -> None:
+    program = holder(read_only=False, project_ids=["alpha"])
+    codes = [
+        program.post("/api/crm/accounts", json={"project_id": slug, "name": "Acme"}).status_code
+        for slug in ("alpha", "beta", "all")
+    ]
+    assert codes == [201, 404, 400]
+
+
+def test_a_limited_key_sees_no_audit_event_of_the_account_scope(holder: Holder, client: httpx.Client) -> None:
+    program = holder(project_ids=["alpha"])
+    for project in (None, "all", "alpha"):
+        answer = program.get("/api/audit", params={} if project is None else {"project_id": project})
+        assert answer.status_code == 200, answer.text
+        assert [each["action"] for each in answer.json()["items"]] == []
+    assert "session.login" in client.get("/api/audit").text
 
 
 def test_a_limited_key_is_refused_where_the_whole_account_scope_is_meant(holder: Holder) -> None:
