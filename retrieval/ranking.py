@@ -105,16 +105,18 @@ def features(
 
 def _wanted(chunk: StoredChunk, asked: Asked) -> tuple[float, ...]:
     """From ``date`` to ``freshness``: what the question wants and the text has."""
-    wants, offers = asked.intent, read_offers(chunk.body)
+    wants = asked.intent
+    # A text is read only for what the question wants: hundreds of candidates are looked at.
+    offers = read_offers(chunk.body, wants)
     return (
-        wants.date * offers.date,
-        wants.number * offers.number,
-        wants.person * offers.person,
-        wants.promise * offers.promise,
+        offers.date,
+        offers.number,
+        offers.person,
+        offers.promise,
         wants.promise * float(chunk.from_studio),
         float(asked.promise and chunk.from_studio and commits(chunk.body)),
         wants.state * float(chunk.kind in ("issue", "comment")),
-        wants.state * freshness(chunk.source_time, asked.now),
+        freshness(chunk.source_time, asked.now) if wants.state else 0.0,
     )
 
 
