@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 export PYTHONPATH := $(CURDIR)
 .DEFAULT_GOAL := help
-.PHONY: help up down reset test test-slow lint types fmt lock eval tune bench bench-sync bench-query tick venv venv-dev browser
+.PHONY: help up down reset test test-slow lint types fmt lock eval tune bench bench-sync bench-query tick venv venv-dev browser password preflight bench-api
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -53,8 +53,17 @@ bench-query: venv-dev ## time a question with 20,000 and 200,000 chunks beside t
 bench-sync: venv ## measure the sync against a generated account: rows/s, memory, requests (docs/sync.md)
 	@$(VENV)/python -m deploy.bench_sync
 
+bench-api: venv ## measure the API on the data set of BENCH_SHAPE: latency, throughput, what the cache saves (ONLY=case,…)
+	@$(VENV)/python -m deploy.bench_api $(if $(ONLY),--only $(ONLY)) $(if $(KEEP),--keep $(KEEP))
+
 tick: venv ## move the running demo world one step
-	@exec $(VENV)/python -m jobs.sandbox tick --port-base $${SANDBOX_PORT_BASE:-3101}
+	@exec $(VENV)/python -m deploy.tick
+
+password: venv ## ask for the login's password twice and print the AUTH_CREDENTIALS line for .env
+	@exec $(VENV)/python -m deploy.password
+
+preflight: venv ## check what production needs before it may be served; says what to do about each line
+	@exec $(VENV)/python -m deploy.preflight
 
 venv:
 	@$(PYTHON) deploy/bootstrap.py requirements.lock

@@ -19,7 +19,7 @@ Feature = Literal[
     "project", "thread", "thread_similarity", "thread_coverage", "date", "number", "person", "promise", "promise_by_us",
     "commitment",
     "state", "freshness", "length", "same_language",
-    "kind_issue", "kind_comment", "kind_deal", "kind_note", "kind_company", "restated",
+    "kind_issue", "kind_comment", "kind_deal", "kind_note", "kind_company", "linked", "restated",
 ]  # fmt: skip
 
 # What the support model looks at, see ``support.features``.
@@ -29,10 +29,12 @@ SupportFeature = Literal[
 
 
 class Candidates(Frozen):
-    """How many chunks each stage takes."""
+    """How many chunks each stage takes; ``linked`` from the graph in hybrid search, ``neighbourhood`` in local and mix."""
 
     vector: int = Field(ge=1, le=1000)
     lexical: int = Field(ge=1, le=1000)
+    linked: int = Field(default=0, ge=0, le=1000)
+    neighbourhood: int = Field(default=300, ge=1, le=1000)
 
 
 class Fusion(Frozen):

@@ -1,7 +1,7 @@
 """Right evidence beside a thumbs-down, and statistics of how common each word is.
 
 Revision ID: 0015
-Revises: 0006
+Revises: 0012
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0015"
-down_revision = "0006"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
