@@ -138,10 +138,15 @@ def _best_of_thread(scores: Mapping[UUID, float], thread_of: Mapping[UUID, UUID]
 
 
 def rank(
-    chunks: Mapping[UUID, StoredChunk], signals: Signals, asked: Asked, profile: Profile
+    chunks: Mapping[UUID, StoredChunk],
+    signals: Signals,
+    asked: Asked,
+    profile: Profile,
+    *,
+    alone: bool = False,
 ) -> list[RankedChunk]:
-    """The best chunk of every record, best first."""
-    if profile.fusion.method == "linear":
+    """The best chunk of every record, best first; what one search found ``alone`` is ordered by its own score."""
+    if profile.fusion.method == "linear" and not alone:
         made = features(chunks, signals, asked)
         scores = linear(made, chunks, profile.ranking.weights)
     else:
