@@ -38,9 +38,10 @@ class Candidates(Frozen):
 
 
 class Fusion(Frozen):
-    """How the two lists become one."""
+    """How the lists become one: ``method``, and ``uniform`` where the candidates are of one kind and none shares a thread."""
 
     method: Literal["linear", "weighted", "rrf"]
+    uniform: Literal["linear", "weighted", "rrf"]
     vector_weight: float = Field(ge=0)
     lexical_weight: float = Field(ge=0)
     rrf_k: float = Field(ge=0)
