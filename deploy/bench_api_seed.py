@@ -21,6 +21,7 @@ import psycopg
 from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
+from models.infra.clock import utcnow
 from models.infra.ids import new_id
 
 DIMENSION = 384
@@ -323,7 +324,7 @@ class _Writer:
 
     def write_sessions(self) -> None:
         """Signed-in browsers, enough of them for every measurement to stay below the limit of each."""
-        now = dt.datetime.now(dt.UTC)
+        now = utcnow()
         self._copy(
             "sessions",
             "id token_hash csrf_token username account_scope_id last_seen_at expires_at",

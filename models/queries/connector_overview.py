@@ -17,7 +17,9 @@ from models.queries.stream_sets import STREAMS
 from models.tables.platform import Project, VendorConnection
 from models.tables.reliability import ConnectorError, ConnectorSyncState
 
-UNRESOLVED = ("pending", "retrying", "dead_letter")
+# The status of an error that was given up.
+DEAD_LETTER = "dead_letter"
+UNRESOLVED = ("pending", "retrying", DEAD_LETTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +153,25 @@ def _count_errors(session: Session, scope: Scope) -> Mapping[tuple[UUID, str], i
     return {(row[0], row[1]): int(row[2]) for row in rows}
 
 
-def list_errors(session: Session, scope: Scope, *, after: UUID | None, limit: int) -> list[ErrorFacts]:
-    """Unresolved errors inside the scope, newest first, after the one with id `after`. Errors of records that
-    could not be routed yet are shown only to a scope that covers its whole account scope.
+def count_dead_letters(session: Session, scope: Scope) -> int:
+    """Unresolved errors inside the scope that nobody tries any more by themselves."""
+    return session.execute(
+        select(func.count())
+        .select_from(ConnectorError)
+        .where(_visible_errors(session, scope), col(ConnectorError.status) == DEAD_LETTER)
+    ).scalar_one()
+
+
+def list_errors(
+    session: Session, scope: Scope, *, after: UUID | None, limit: int, status: str | None = None
+) -> list[ErrorFacts]:
+    """Unresolved errors inside the scope (of one status, if given), newest first, after the one with id `after`.
+
+    Errors of records that could not be routed yet are shown only to a scope that covers its whole account scope.
     """
     statement = select(ConnectorError).where(_visible_errors(session, scope))
+    if status is not None:
+        statement = statement.where(ConnectorError.status == status)
     if after is not None:
         statement = statement.where(col(ConnectorError.id) < after)
     rows = session.exec(statement.order_by(col(ConnectorError.id).desc()).limit(limit))

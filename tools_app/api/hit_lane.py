@@ -16,10 +16,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from models.infra.cache import cache
 from models.infra.errors import AppError
 from models.infra.local_cache import local_cache
+from models.infra.rate_limit import limiter
 from tools_app.api.deps import CSRF_HEADER, check_origin
 from tools_app.api.rendered import HEADERS, Rendered, lane_key, matches, whole
 from tools_app.api.request_context import current_request_id
-from tools_app.services import auth
+from tools_app.services import auth, limits
 from tools_app.services.answers import repeat
 from tools_app.services.views import SessionView
 
@@ -54,7 +55,8 @@ async def _read(scope: Scope, send: Send) -> bool:
     if session is None:
         return False
     rendered = _held(scope, b"", session)
-    if rendered is None:
+    # One read too many is refused by the endpoint, in the one shape.
+    if rendered is None or await limiter.count(limits.reads(), session.session_id) > 0:
         return False
     given = headers.get(b"if-none-match")
     if given and matches(given.decode("latin-1"), rendered.etag):
@@ -89,6 +91,9 @@ async def _question(scope: Scope, body: bytes, send: Send) -> bool:
 
 def _session(headers: dict[bytes, bytes]) -> SessionView | None:
     cookies = headers.get(b"cookie")
+    # A header that names a key decides, and keys have limits of their own.
+    if b"authorization" in headers:
+        return None
     return None if cookies is None else auth.held_session(auth.token_of_cookies(cookies.decode("latin-1")))
 
 

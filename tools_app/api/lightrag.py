@@ -10,7 +10,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, StringConstraints
 from models.infra.database import in_db
 from models.infra.local_cache import local_cache
 from retrieval import schemas as retrieval
-from tools_app.api.deps import Changer, ProjectParameter, ReadScope
+from tools_app.api.deps import Asker, Changer, ProjectParameter, ReadScope
 from tools_app.api.rendered import Rendered, remember, whole
 from tools_app.api.request_context import current_request_id
 from tools_app.api.schemas import Answer, Input, NoInput
@@ -89,7 +89,7 @@ class RefreshAnswer(Answer):
 @router.post("/lightrag/query", summary="Ask a question", response_model=QueryAnswer)
 @router.post("/search", summary="Ask a question (other name of /lightrag/query)", response_model=QueryAnswer)
 async def query(
-    request: Request, session: Changer, body: QueryInput, project_id: ProjectParameter = None
+    request: Request, session: Asker, body: QueryInput, project_id: ProjectParameter = None
 ) -> Response:
     """An answer of cited sentences with its evidence, or a refusal when the evidence supports none.
 

@@ -11,13 +11,14 @@ import secrets
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 
+from models.infra import metrics
 from models.infra.clock import utcnow
 from models.infra.database import transaction
-from models.infra.errors import Forbidden, NotFound, Unauthenticated, Unavailable
+from models.infra.errors import Forbidden, NotFound, TooManyRequests, Unauthenticated, Unavailable
 from models.infra.logging import get_logger
 from models.infra.settings import get_settings
 from models.queries import projects, sessions
-from tools_app.services import audit_trail, session_cache
+from tools_app.services import audit_trail, devices, session_cache
 from tools_app.services.credentials import verify_password
 from tools_app.services.login_throttle import count_attempt, forget_attempts
 from tools_app.services.views import SessionView
@@ -31,18 +32,23 @@ _TOKEN_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class LoggedIn:
-    """A fresh session and the token for its cookie; the token exists nowhere else."""
+    """A fresh session and the token for its cookie; the token exists nowhere else.
+
+    `device` is what the browser is to keep as a known device (None: it has one, or none can be signed).
+    """
 
     session: SessionView
     token: str
+    device: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """Where a request comes from: client address (behind trusted proxies the forwarded one) and user agent."""
+    """Where a request comes from: client address (behind trusted proxies the forwarded one), user agent, cookies."""
 
     address: str
     user_agent: str = ""
+    cookies: str = ""
 
 
 def cookie_name() -> str:
@@ -74,12 +80,19 @@ def login(
     """
     credentials = get_settings().credentials()
     if credentials is None:
+        metrics.login_failures.labels("not_configured").inc()
         raise Unavailable("No login is configured: set AUTH_CREDENTIALS.", code="login_not_configured")
-    count_attempt(browser.address, username)
+    device = devices.known_device(browser.cookies, username)
+    try:
+        count_attempt(browser.address, username, device)
+    except TooManyRequests:
+        metrics.login_failures.labels("throttled").inc()
+        raise
     if not verify_password(credentials, username, password):
-        log.warning("login failed", address=browser.address)
+        metrics.login_failures.labels("wrong_credentials").inc()
+        log.warning("login failed", address=browser.address, known_device=device is not None)
         raise Unauthenticated("Name or password is wrong.", code="wrong_credentials")
-    forget_attempts(browser.address, username)
+    forget_attempts(browser.address, username, device)
 
     token, csrf_token, now = (
         secrets.token_urlsafe(_TOKEN_BYTES),
@@ -120,21 +133,23 @@ def login(
         )
     if former:
         session_cache.forget(former)
-    return LoggedIn(_view(facts), token)
+    return LoggedIn(_view(facts), token, devices.new_device(username) if device is None else None)
 
 
 def current_session(token: str | None) -> SessionView | None:
     """The live session of a cookie's token, or None; from the cache when it has it. Notes its use."""
     if not token:
         return None
-    facts = session_cache.find(_hash(token), utcnow(), IDLE)
-    return None if facts is None else _view(facts)
+    return _live_view(session_cache.find(_hash(token), utcnow(), IDLE))
 
 
 def held_session(token: str | None) -> SessionView | None:
     """The live session if this process holds it in memory, at no cost; None says nothing: ask `current_session`."""
-    facts = session_cache.find_held(_hash(token), utcnow(), IDLE) if token else None
-    return None if facts is None else _view(facts)
+    return _live_view(session_cache.find_held(_hash(token), utcnow(), IDLE)) if token else None
+
+
+def _live_view(facts: sessions.SessionFacts | None) -> SessionView | None:
+    return None if facts is None or not _is_configured(facts.username) else _view(facts)
 
 
 def session_of_cookies(header: str) -> SessionView | None:
@@ -161,6 +176,12 @@ def check_csrf(session: SessionView, given: str | None) -> None:
     """Raises Forbidden unless `given` is the session's CSRF token (compared in constant time)."""
     if not hmac.compare_digest(session.csrf_token.encode(), (given or "").encode()):
         raise Forbidden("The x-csrf-token header is missing or wrong.", code="wrong_csrf_token")
+
+
+def _is_configured(username: str) -> bool:
+    """Whether somebody of that name may log in: a name that was taken out of the settings ends its sessions."""
+    credentials = get_settings().credentials()
+    return credentials is not None and credentials[0] == username
 
 
 def _hash(token: str) -> str:

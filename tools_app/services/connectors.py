@@ -177,11 +177,16 @@ def retry_error(session: SessionView, error_id: str) -> RequestedRun:
     return RequestedRun(run.run_id, run.subject, run.connector or "")
 
 
-def list_errors(scope: Scope, *, cursor: str | None = None, limit: int = 50) -> ErrorPage:
-    """Unresolved errors of the scope's connectors, newest first. Raises InvalidInput for a cursor that is no id."""
+def list_errors(
+    scope: Scope, *, cursor: str | None = None, limit: int = 50, status: str | None = None
+) -> ErrorPage:
+    """Unresolved errors of the scope's connectors (of one status, if given), newest first.
+
+    Raises InvalidInput for a cursor that is no id.
+    """
     after = None if cursor is None else _read_cursor(cursor)
     with reading() as session:
-        found = overview.list_errors(session, scope, after=after, limit=limit + 1)
+        found = overview.list_errors(session, scope, after=after, limit=limit + 1, status=status)
     more = len(found) > limit
     return ErrorPage(tuple(found[:limit]), str(found[limit - 1].id) if more else None)
 

@@ -81,6 +81,13 @@ def resolve_scope(session: SessionView, project: str | None = None) -> Scope:
     raise NotFound("There is no such project.", project=project)
 
 
+def one_project(session: SessionView, project: str) -> Scope:
+    """The scope of the one project (id or slug) that a mutation names; `all` is none. Raises InvalidInput and NotFound."""
+    if project == ALL:
+        raise InvalidInput("Name one project.", code="project_required")
+    return Scope.of(AccountScopeId(UUID(session.account_scope_id)), (_find(_facts(session), project).id,))
+
+
 def resolve_projects(session: SessionView, project_ids: str | None) -> Scope:
     """The scope of comma-separated ids or slugs; None, or nothing but commas, means all of the account scope.
 
@@ -152,7 +159,13 @@ def _printable(name: str) -> str:
 
 
 def _facts(session: SessionView) -> list[queries.ProjectFacts]:
-    """The projects, from this process's memory while it hears of changes."""
+    # A limited key meets the other projects nowhere: not in lists, not in "all", not by name.
+    limited = session.limited_to
+    return [each for each in _held_facts(session) if limited is None or str(each.id) in limited]
+
+
+def _held_facts(session: SessionView) -> list[queries.ProjectFacts]:
+    """The account scope's projects, from this process's memory while it hears of changes."""
     key = named = tag("projects", session.account_scope_id)
     held = local_cache().get(key)
     if held is not None:

@@ -18,6 +18,7 @@ from models.infra.database import reading, transaction
 from models.infra.errors import InvalidInput, NotFound
 from models.infra.ids import AccountScopeId, QueryRunId
 from models.infra.scope import Scope
+from models.queries.completeness import Total, weakest
 from models.queries.projects import list_projects
 from models.queries.query_log import list_questions, run_projects
 from tools_app.services import audit_trail
@@ -134,8 +135,9 @@ def view_of(scope: Scope, found: "Answer") -> AnswerView:
         )
         for each in found.evidence
     )
-    known = [each.pct for each in found.completeness.values()]
-    measured = [pct for pct in known if pct is not None]
+    completeness = weakest(
+        [Total(each.pct, each.is_unknown, each.known_at) for each in found.completeness.values()]
+    )
     return AnswerView(
         query_run_id=str(found.query_run_id),
         query=found.query,
@@ -155,7 +157,9 @@ def view_of(scope: Scope, found: "Answer") -> AnswerView:
         cached=found.cached,
         code=found.code,
         params={} if found.answerable else _flat(found.params),
-        completeness_pct=min(measured) if known and len(measured) == len(known) else None,
+        completeness_pct=completeness.pct,
+        completeness_unknown=completeness.is_unknown,
+        completeness_known_at=completeness.known_at,
     )
 
 

@@ -4,16 +4,17 @@ Connections belong to the account scope; rows, errors and completeness are those
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlmodel import Session
 
 from models.infra.scope import Scope
-from models.queries.completeness import StreamCompleteness, list_completeness, total_pct
+from models.infra.settings import get_settings
+from models.queries.completeness import StreamCompleteness, list_completeness, total_of, weakest
 from models.queries.dashboard_board import Board
 from models.queries.moment import Moment
 from models.queries.source_facts import SourceFacts, list_sources
-from tools_app.services.views import ConnectorState, SourceTrust, TrustView
+from tools_app.services.views import ConnectorState, LowStream, SourceTrust, TrustView
 
 # Two cadences of the sync: one missed run is weather, two are a problem.
 LATE_AFTER = dt.timedelta(minutes=30)
@@ -46,33 +47,40 @@ def trust_of(session: Session, scope: Scope, moment: Moment, board: Board) -> Tr
     )
     successes = [each.last_success_at for each in sources]
     known = [at for at in successes if at is not None]
-    figures = [each.completeness_pct for each in sources]
-    measured_figures = [pct for pct in figures if pct is not None]
-    unknown = [each for each in sources if each.is_unknown]
-    last_known = [each.known_at for each in unknown if each.known_at is not None]
+    total = weakest([total_of(measured.get(each.connector, [])) for each in facts])
     return TrustView(
         # A source that never succeeded makes the whole picture undated.
         updated_at=min(known) if known and len(known) == len(successes) else None,
         sources=sources,
         error_count=sum(each.errors for each in facts),
-        # The weakest source decides, and an unmeasured one makes the total unknown.
-        completeness_pct=min(measured_figures) if figures and len(measured_figures) == len(figures) else None,
-        is_unknown=bool(unknown),
-        known_at=min(last_known, default=None),
+        completeness_pct=total.pct,
+        is_unknown=total.is_unknown,
+        known_at=total.known_at,
+        low=_low(each for streams in measured.values() for each in streams),
     )
+
+
+def _low(streams: Iterable[StreamCompleteness]) -> tuple[LowStream, ...]:
+    minimum = get_settings().connector_reconciliation_min_completeness_pct
+    found = [
+        LowStream(each.connector, each.stream, each.pct)
+        for each in streams
+        if each.pct is not None and each.pct < minimum
+    ]
+    return tuple(sorted(found, key=lambda each: (each.pct, each.connector, each.stream)))
 
 
 def _source(
     facts: SourceFacts, rows: int, streams: Sequence[StreamCompleteness], moment: Moment
 ) -> SourceTrust:
-    unknown = [each for each in streams if each.pct is None]
+    total = total_of(streams)
     return SourceTrust(
         connector=facts.connector,
         state=state_of(facts.status, facts.last_success_at, moment, is_syncing=facts.is_syncing),
         last_success_at=facts.last_success_at,
         rows=rows,
-        completeness_pct=total_pct(streams),
+        completeness_pct=total.pct,
         measured_at=min((each.measured_at for each in streams), default=None),
-        is_unknown=bool(unknown),
-        known_at=min((each.known_at for each in unknown if each.known_at is not None), default=None),
+        is_unknown=total.is_unknown,
+        known_at=total.known_at,
     )
