@@ -109,11 +109,6 @@ def _instant(bound: dt.datetime | dt.date | None, zone: ZoneInfo, *, end: bool) 
     return dt.datetime.combine(bound, dt.time.max if end else dt.time.min, zone)
 
 
-def ask(scope: Scope, question: Question) -> AnswerView:
-    """The answer, computed, as a page shows it."""
-    return view_of(scope, answer(scope, question))
-
-
 def view_of(scope: Scope, found: "Answer") -> AnswerView:
     """An answer as a page shows it: sentences with citation numbers, evidence cards, score parts."""
     with reading() as session:

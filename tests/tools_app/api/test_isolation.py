@@ -427,7 +427,8 @@ def test_a_connections_records_of_another_scope_are_not_listed(
 def test_the_page_view_of_an_answer_stays_inside_too(searchable: dict[str, World]) -> None:
     world = searchable["one"]
     place = world.places["alpha"]
-    view = search.ask(world.of("alpha"), Question(QUESTION, top_k=50, source_limit=25))
+    scope = world.of("alpha")
+    view = search.view_of(scope, search.answer(scope, Question(QUESTION, top_k=50, source_limit=25)))
     assert view.evidence
     text = repr(view)
     assert not {each for each in foreign(searchable, [place]) if each in text}
