@@ -4,8 +4,11 @@ retrieval loads a model and LlamaIndex, which takes seconds: it is imported by t
 the server starts, and never by the pages that do not ask.
 """
 
+import dataclasses
 import datetime as dt
+import json
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -14,6 +17,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
+from models.infra.cache import cache
+from models.infra.cache_codec import Entry
+from models.infra.cache_tags import tag
 from models.infra.database import reading, transaction
 from models.infra.errors import InvalidInput, NotFound
 from models.infra.ids import AccountScopeId, QueryRunId
@@ -40,6 +46,7 @@ if TYPE_CHECKING:
     from retrieval.schemas import Answer, Query, RetrievalStatus
 
 Rating = Literal["up", "down"]
+_COVERAGE_S = 10.0
 # Between the parts of a header (`retrieval.chunking`).
 _CITED = re.compile(r"\s*((?:\[\d+\]\s*)+)")
 
@@ -107,11 +114,6 @@ def _instant(bound: dt.datetime | dt.date | None, zone: ZoneInfo, *, end: bool) 
     if isinstance(bound, dt.datetime):
         return bound if bound.tzinfo is not None else bound.replace(tzinfo=zone)
     return dt.datetime.combine(bound, dt.time.max if end else dt.time.min, zone)
-
-
-def ask(scope: Scope, question: Question) -> AnswerView:
-    """The answer, computed, as a page shows it."""
-    return view_of(scope, answer(scope, question))
 
 
 def view_of(scope: Scope, found: "Answer") -> AnswerView:
@@ -270,15 +272,26 @@ def retrieval_status(scope: Scope) -> "RetrievalStatus":
 
 
 def index_coverage(scope: Scope) -> IndexCoverage:
-    """How much can be found by words and by meaning."""
+    """How much can be found by words and by meaning; ten seconds old at most, and never older than the last indexing.
+
+    Counting chunks takes the longer the more there are, and the pages that show it are looked at often.
+    """
+    name = tag("index", scope.account_scope_id)
+    key = f"coverage:{scope.key()}"
+    looked = cache().fetch(key, [name])
+    if looked.entry is not None and looked.entry.fresh_until >= time.time():
+        return IndexCoverage(**json.loads(looked.entry.body))
     found = retrieval_status(scope)
-    return IndexCoverage(
+    coverage = IndexCoverage(
         chunks=sum(found.chunks.values()),
         embedded=found.embedded,
         pending=found.chunks.get("pending", 0) + found.chunks.get("processing", 0),
         failed=found.chunks.get("failed", 0),
         model_key=found.model_key,
     )
+    body = json.dumps(dataclasses.asdict(coverage)).encode()
+    cache().store(key, Entry(body, time.time() + _COVERAGE_S, looked.generations), _COVERAGE_S)
+    return coverage
 
 
 def refresh(session: SessionView) -> tuple[str, ...]:
