@@ -39,9 +39,23 @@ class QueryInput(Input):
         tuple[Group, ...] | None,
         Field(min_length=1, max_length=3, validation_alias=AliasChoices("source_filter", "sourceFilter")),
     ] = None
-    mode: Literal["hybrid", "vector", "lexical"] = "hybrid"
+    mode: Annotated[
+        retrieval.Mode,
+        Field(
+            description="hybrid: words, meaning and links; naive (older name: vector): meaning alone; lexical: words alone;"
+            " local: records about what the question names and what belongs to it; global: themes; mix: local and hybrid,"
+            " and themes when the question asks for them."
+        ),
+    ] = "hybrid"
     date_from: Annotated[DayOrInstant, Field(validation_alias=AliasChoices("date_from", "dateFrom"))] = None
     date_to: Annotated[DayOrInstant, Field(validation_alias=AliasChoices("date_to", "dateTo"))] = None
+    as_of: Annotated[
+        DayOrInstant,
+        Field(
+            validation_alias=AliasChoices("as_of", "asOf"),
+            description="What was known then: records written or changed later are not seen.",
+        ),
+    ] = None
     lang: Literal["en", "ru"] | None = None
     project_id: Annotated[
         str | None,
@@ -96,6 +110,7 @@ async def query(session: Changer, body: QueryInput, project_id: ProjectParameter
         mode=body.mode,
         date_from=body.date_from,
         date_to=body.date_to,
+        as_of=body.as_of,
         lang=body.lang,
     )
     found = await in_db(search.answer, scope, question)

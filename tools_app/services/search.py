@@ -53,6 +53,7 @@ class Question:
     mode: str = "hybrid"
     date_from: dt.datetime | dt.date | None = None
     date_to: dt.datetime | dt.date | None = None
+    as_of: dt.datetime | dt.date | None = None
     lang: str | None = None
 
 
@@ -82,6 +83,7 @@ def answer(scope: Scope, question: Question) -> "Answer":
                 "mode": question.mode,
                 "date_from": _instant(question.date_from, zone, end=False),
                 "date_to": _instant(question.date_to, zone, end=True),
+                "as_of": _instant(question.as_of, zone, end=True),
                 "lang": question.lang,
             }
         )
