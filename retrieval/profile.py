@@ -48,7 +48,11 @@ class Fusion(Frozen):
 
 
 class Lexical(Frozen):
-    """What a matching word is worth by where it stands, 0..1, and how length counts."""
+    """What a matching word is worth by where it stands, 0..1, and how length counts.
+
+    A table of more than ``exact_rows`` chunks is searched from its rarest words (`lexical_large`): they may lead to about
+    ``visited`` rows, of which the best ``checked`` are looked at for the common words too.
+    """
 
     body: float = Field(ge=0, le=1)
     title: float = Field(ge=0, le=1)
@@ -57,6 +61,9 @@ class Lexical(Frozen):
     length: float = Field(ge=0, le=1)
     neighbours: int = Field(ge=0, le=100)
     least_similarity: float = Field(ge=0, lt=1)
+    exact_rows: int = Field(ge=0)
+    visited: int = Field(ge=100)
+    checked: int = Field(ge=10)
 
 
 class Ranking(Frozen):

@@ -118,10 +118,15 @@ class Stats(Frozen):
 
 
 class SourceCompleteness(Frozen):
-    """How complete the copy of one connector is (per cent, None = unknown) and how old that figure is (seconds)."""
+    """How complete the copy of one connector is (per cent) and how old the copy is (seconds).
+
+    ``pct`` is None while completeness ``is_unknown`` (``known_at``: when there was a figure last) or was never measured.
+    """
 
     pct: float | None = None
     age_s: int | None = None
+    is_unknown: bool = False
+    known_at: datetime | None = None
 
 
 class Answer(Frozen):

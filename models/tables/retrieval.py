@@ -249,5 +249,10 @@ class Feedback(SQLModel, table=True):
     account_scope_id: UUID = Field(foreign_key="account_scopes.id", ondelete="CASCADE")
     rating: str
     comment: str | None = Field(default=None, sa_type=Text)
+    evidence: list[str] | None = Field(
+        default=None,
+        sa_column=Column(JSONB(none_as_null=True)),
+        description="Evidence ids that would have been right, named by an analyst; empty: nothing answers it",
+    )
     created_by: str | None = None
     created_at: dt.datetime = time_field(required=True)

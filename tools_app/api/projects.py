@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import StringConstraints
 
 from models.infra.database import in_db
-from tools_app.api.deps import Caller, Changer, Cursor
+from tools_app.api.deps import Caller, Changer, Cursor, OwnerChanging
 from tools_app.api.schemas import Answer, Input, ItemList, NoInput
 from tools_app.services import projects
 from tools_app.services.views import ProjectOption
@@ -52,7 +52,7 @@ async def create_project(session: Changer, body: ProjectInput) -> ProjectAnswer:
 
 @router.post("/{project_id}/select", summary="Make a project the session's default")
 async def select_project(
-    session: Changer,
+    session: OwnerChanging,
     project_id: Annotated[str, Path(max_length=64, description="Id or slug, or `all`.")],
     _body: NoInput | None = None,
 ) -> SelectionAnswer:

@@ -1,12 +1,22 @@
 """Bodies that all endpoints share: answers carry the request id, lists carry their cursor, input is closed."""
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+import orjson
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from tools_app.api.request_context import current_request_id
 
 Item = TypeVar("Item")
+
+
+class JsonAnswer(JSONResponse):
+    """JSON that no model makes (errors, descriptions). Models are written by pydantic's own Rust serialiser."""
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        return orjson.dumps(content)
 
 
 class Answer(BaseModel):
@@ -30,3 +40,5 @@ class Input(BaseModel):
 
 class NoInput(Input):
     """The body of a mutation without parameters: `{}` or nothing."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
