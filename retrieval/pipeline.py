@@ -94,7 +94,9 @@ def ask(
         draft = _draft(query, ranked[: query.top_k], result, settings, lang, on_text)
     cited_ids = {citation.evidence_id for citation in draft.citations}
     cited = [item for item in evidence if item.id in cited_ids]
-    parts = quality.quality_parts(cited, evidence, chance)
+    parts = quality.quality_parts(
+        cited, evidence, chance, ranked=ranked, completeness=shown_completeness, now=query.as_of or utcnow()
+    )
     run_id = new_id()
     shown = (
         evidence[: query.source_limit] if not cited else _with_cited(evidence, cited_ids, query.source_limit)
@@ -111,7 +113,7 @@ def ask(
         evidence=tuple(shown),
         chunks=tuple(_chunk_hit(hit) for hit in ranked[: query.top_k] if hit.chunk.evidence_id in shown_ids),
         stats=_stats(ranked[: query.top_k]),
-        quality_score=quality.quality_score(parts),
+        quality_score=quality.quality_score(parts, settings.quality),
         quality_parts=parts,
         source_diversity=quality.source_diversity(shown),
         completeness=shown_completeness,

@@ -96,6 +96,13 @@ class Support(Frozen):
     model: str = ""
 
 
+class Quality(Frozen):
+    """How the blend of the quality parts becomes a probability of being right; slope 0: it stays as it is."""
+
+    slope: float = Field(default=0.0, ge=0)
+    intercept: float = 0.0
+
+
 class Profile(Frozen):
     """All parameters."""
 
@@ -106,6 +113,7 @@ class Profile(Frozen):
     ranking: Ranking
     answer: AnswerShape
     support: Support = Support()
+    quality: Quality = Quality()
 
 
 @lru_cache(maxsize=8)
