@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID
 
@@ -24,7 +24,7 @@ from models.infra.scope import Scope
 from models.infra.settings import get_settings
 from models.tables.retrieval import Feedback, QueryRun
 from retrieval import answer as answers
-from retrieval import completeness, contradictions, llm, overview, quality, store, support
+from retrieval import completeness, contradictions, llm, overview, quality, rerank, store, support
 from retrieval.chunking import heading
 from retrieval.embedding import RoleEmbedding, embedding_model, model_spec
 from retrieval.filters import Filters
@@ -159,6 +159,10 @@ def search(session: Session, query: Query, profile: Profile) -> Found:
         if found.themes:
             return found
     result = HybridRetriever(session, filters, profile, model, query.mode).search(query.text)
+    second_look = rerank.configured(get_settings())
+    if second_look is not None:
+        depth = profile.candidates.reranked
+        result = replace(result, ranked=tuple(rerank.rerank(query.text, result.ranked, second_look, depth)))
     ranked, evidence = _live_evidence(session, query.scope, result, query.top_k)
     judged = query.mode in _JUDGED and model.spec.key == profile.support.model
     # While vectors are still growing, a ranking without any is by words alone.

@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import AliasChoices, BeforeValidator, Field, StringConstraints
 
 from models.infra.database import in_db
@@ -74,6 +74,12 @@ class QueryAnswer(Answer, retrieval.Answer):
     """The answer with everything it rests on."""
 
 
+class NeighboursAnswer(Answer):
+    """The records around an evidence record, itself included, oldest first; its own score is 1."""
+
+    items: tuple[retrieval.Evidence, ...]
+
+
 class FeedbackInput(Input):
     """A vote on an answer."""
 
@@ -139,6 +145,14 @@ async def status(scope: ReadScope) -> StatusAnswer:
 async def refresh(session: Changer, _body: NoInput | None = None) -> RefreshAnswer:
     """Asks for indexing of the account scope; a running one is joined."""
     return RefreshAnswer(run_ids=await in_db(search.refresh, session))
+
+
+@router.get("/lightrag/evidence/{evidence_id}/neighbours", summary="What stands around an evidence record")
+async def neighbours(
+    scope: ReadScope, evidence_id: str, around: Annotated[int, Query(ge=1, le=10)] = 3
+) -> NeighboursAnswer:
+    """The records just before and after in the same conversation or issue; 404 when the scope has no such record."""
+    return NeighboursAnswer(items=tuple(await in_db(search.neighbours, scope, evidence_id, around)))
 
 
 @router.post("/lightrag/feedback", summary="Rate an answer")

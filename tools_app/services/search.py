@@ -37,7 +37,7 @@ from tools_app.services.views import (
 )
 
 if TYPE_CHECKING:
-    from retrieval.schemas import Answer, Query, RetrievalStatus
+    from retrieval.schemas import Answer, Evidence, Query, RetrievalStatus
 
 Rating = Literal["up", "down"]
 # Between the parts of a header (`retrieval.chunking`).
@@ -261,6 +261,14 @@ def _suggest(clients: Sequence[str]) -> tuple[SuggestedQuestion, ...]:
         SuggestedQuestion(code, {"client": clients[number % len(clients)]})
         for number, code in enumerate(codes)
     )
+
+
+def neighbours(scope: Scope, evidence_id: str, around: int = 3) -> "list[Evidence]":
+    """The records around an evidence record in its conversation or issue, itself included, oldest first. Raises NotFound."""
+    from retrieval.neighbours import read_neighbours  # noqa: PLC0415
+
+    with reading() as session:
+        return read_neighbours(session, scope, evidence_id, around)
 
 
 def retrieval_status(scope: Scope) -> "RetrievalStatus":
