@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import AliasChoices, BeforeValidator, Field, StringConstraints
 
 from models.infra.database import in_db
@@ -42,9 +42,23 @@ class QueryInput(Input):
         tuple[Group, ...] | None,
         Field(min_length=1, max_length=3, validation_alias=AliasChoices("source_filter", "sourceFilter")),
     ] = None
-    mode: Literal["hybrid", "vector", "lexical"] = "hybrid"
+    mode: Annotated[
+        retrieval.Mode,
+        Field(
+            description="hybrid: words, meaning and links; naive (older name: vector): meaning alone; lexical: words alone;"
+            " local: records about what the question names and what belongs to it; global: themes; mix: local and hybrid,"
+            " and themes when the question asks for them."
+        ),
+    ] = "hybrid"
     date_from: Annotated[DayOrInstant, Field(validation_alias=AliasChoices("date_from", "dateFrom"))] = None
     date_to: Annotated[DayOrInstant, Field(validation_alias=AliasChoices("date_to", "dateTo"))] = None
+    as_of: Annotated[
+        DayOrInstant,
+        Field(
+            validation_alias=AliasChoices("as_of", "asOf"),
+            description="What was known then: records written or changed later are not seen.",
+        ),
+    ] = None
     lang: Literal["en", "ru"] | None = None
     project_id: Annotated[
         str | None,
@@ -58,6 +72,12 @@ class QueryInput(Input):
 
 class QueryAnswer(Answer, retrieval.Answer):
     """The answer with everything it rests on."""
+
+
+class NeighboursAnswer(Answer):
+    """The records around an evidence record, itself included, oldest first; its own score is 1."""
+
+    items: tuple[retrieval.Evidence, ...]
 
 
 class FeedbackInput(Input):
@@ -105,6 +125,7 @@ async def query(
         mode=body.mode,
         date_from=body.date_from,
         date_to=body.date_to,
+        as_of=body.as_of,
         lang=body.lang,
     )
     found = await answers.answer(scope, question, session.user)
@@ -124,6 +145,14 @@ async def status(scope: ReadScope) -> StatusAnswer:
 async def refresh(session: Changer, _body: NoInput | None = None) -> RefreshAnswer:
     """Asks for indexing of the account scope; a running one is joined."""
     return RefreshAnswer(run_ids=await in_db(search.refresh, session))
+
+
+@router.get("/lightrag/evidence/{evidence_id}/neighbours", summary="What stands around an evidence record")
+async def neighbours(
+    scope: ReadScope, evidence_id: str, around: Annotated[int, Query(ge=1, le=10)] = 3
+) -> NeighboursAnswer:
+    """The records just before and after in the same conversation or issue; 404 when the scope has no such record."""
+    return NeighboursAnswer(items=tuple(await in_db(search.neighbours, scope, evidence_id, around)))
 
 
 @router.post("/lightrag/feedback", summary="Rate an answer")
