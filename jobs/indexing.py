@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from jobs.graph import refresh_graph
 from models.infra.database import reading, transaction
 from models.infra.errors import AppError
 from models.infra.ids import AccountScopeId
@@ -81,6 +82,7 @@ def index_pending(
     started = time.monotonic()
     tally = _Tally()
     _rebuild(account_scope_id, tally, started + budget_s)
+    refresh_graph(account_scope_id, lag=LAG, until=started + budget_s)
     _learn(account_scope_id, started + budget_s)
     rebuilt = time.monotonic()
     if not lexical_only:

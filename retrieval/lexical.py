@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import text
 from sqlmodel import Session
 
+from retrieval import lexical_large
 from retrieval.filters import Filters
 from retrieval.language import stem, words
 from retrieval.lexicon import Neighbour
 from retrieval.profile import Lexical
+from retrieval.statistics import read_statistics
 from retrieval.stopwords import STOPWORDS
+from retrieval.terms import Alternative, LexicalHit, LexicalResult, Term
+
+__all__ = ["Alternative", "LexicalHit", "LexicalResult", "Term", "asked_words", "build_terms", "search"]
 
 MAX_TERMS = 24
 # Another spelling of a name is nearly as good as the one that was typed.
@@ -37,53 +40,6 @@ _IDENTIFIERS = re.compile(
     """,
     re.VERBOSE,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Alternative:
-    """One way a term may be written, and what finding it so is worth, 0..1."""
-
-    text: str
-    weight: float
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One thing asked about."""
-
-    alternatives: tuple[Alternative, ...]
-    identifier: bool = False
-
-    @property
-    def text(self) -> str:
-        """The term as typed."""
-        return self.alternatives[0].text
-
-
-@dataclass(frozen=True, slots=True)
-class LexicalHit:
-    """A chunk and the share of the question it covers, 0..1.
-
-    ``terms`` are the positions in the question of what was found in it, ``strengths`` how well each was, 0..1.
-    """
-
-    chunk_id: UUID
-    coverage: float
-    terms: tuple[int, ...]
-    strengths: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LexicalResult:
-    """Hits by falling coverage, and per term its rarity and in how many chunks of the scope it occurs.
-
-    A chunk that has only a distant alternative counts in part.
-    """
-
-    hits: tuple[LexicalHit, ...] = ()
-    terms: tuple[Term, ...] = ()
-    rarity: tuple[float, ...] = ()
-    frequency: tuple[float, ...] = ()
 
 
 def asked_words(question: str) -> list[str]:
@@ -172,6 +128,9 @@ def search(
     """The chunks of the filtered scope that cover most of the terms' weight; at most ``limit``."""
     if not terms or filters.sees_nothing:
         return LexicalResult()
+    known = read_statistics(session)
+    if known.rows > parameters.exact_rows:
+        return lexical_large.search(session, terms, filters, parameters, limit, known)
     rows = [(position, alt) for position, term in enumerate(terms) for alt in term.alternatives]
     condition, values = filters.sql()
     values |= {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import get_args
 from uuid import UUID
@@ -32,10 +32,14 @@ FEATURES: tuple[Feature, ...] = tuple(name for name in get_args(Feature) if name
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What the two searches say about the chunks they found: cosine (-1..1) and coverage (0..1) by chunk id."""
+    """What the searches say about the chunks they found: cosine (-1..1) and coverage (0..1) by chunk id.
+
+    ``linked``: chunks about what the question names (1) or what belongs to that (less, 0..1).
+    """
 
     similarity: Mapping[UUID, float]
     coverage: Mapping[UUID, float]
+    linked: Mapping[UUID, float] = field(default_factory=dict[UUID, float])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ def features(
     ``…_rank``: one over five plus the place by that score. ``both``: product of the two. ``thread``: mean of the three
     best sums of both among the thread's other candidates; ``thread_…``: the best of the thread. ``project``: how much of a
     client's name the question holds. ``date`` … ``state``: the question wants it and the text has it; ``commitment``: the
-    question asks for a promise, and the studio commits itself to a date.
+    question asks for a promise, and the studio commits itself to a date; ``linked``: it is about what the question names.
     """
     similarity = {key: max(signals.similarity.get(key, 0.0), 0.0) for key in chunks}
     coverage = {key: signals.coverage.get(key, 0.0) for key in chunks}
@@ -99,6 +103,7 @@ def features(
             math.log(max(len(chunk.body), 5)) / 6,
             float(chunk.lang == asked.lang),
             *(float(chunk.kind == kind) for kind in _KINDS if kind != "message"),
+            signals.linked.get(key, 0.0),
         )
     return made
 

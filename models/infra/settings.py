@@ -22,7 +22,12 @@ class Settings(BaseSettings):
     """The one settings class. Environment names are the field names in upper case."""
 
     model_config = SettingsConfigDict(
-        env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, frozen=True
+        env_file_encoding="utf-8",
+        extra="ignore",
+        env_ignore_empty=True,
+        frozen=True,
+        # A refusal is printed at start and lands in logs: it must not show the values, some of which are secrets.
+        hide_input_in_errors=True,
     )
 
     # --- the process -------------------------------------------------------------------------------------------
@@ -48,6 +53,8 @@ class Settings(BaseSettings):
     redis_url: str = ""
     # Cache: bounded memory, LRU eviction, safe to lose.
     cache_redis_url: str = ""
+    # A value larger than this, compressed, is computed each time and counted, in bytes.
+    cache_value_max_bytes: int = Field(default=262_144, ge=1_024)
     # Connections of one process, and the threads that use them.
     db_pool_size: int = Field(default=8, ge=1, le=100)
     # A statement running longer is cancelled by the server, in milliseconds.
@@ -70,6 +77,18 @@ class Settings(BaseSettings):
     metrics_token: SecretStr = SecretStr("")
     # Secure flag of the session cookie; `auto` sets it when PUBLIC_URL is https.
     cookie_secure: Literal["auto", "always", "never"] = "auto"
+    # Reads a session may make in a minute; a stream of events counts once, when it is opened.
+    rate_limit_get: int = Field(default=100, ge=1)
+    # Changes (POST, PUT, PATCH, DELETE) an address may ask for in a minute, with a session or without.
+    rate_limit_post: int = Field(default=30, ge=1)
+    # Requests an address may make in a minute without a session or key that is live.
+    rate_limit_anonymous: int = Field(default=100, ge=1)
+    # Requests of every kind an API key may make in a minute.
+    rate_limit_key: int = Field(default=120, ge=1)
+    # Deliveries that a vendor's address may make in a minute.
+    rate_limit_webhook: int = Field(default=600, ge=1)
+    # Events that the pages of a session may send over their websockets in a minute.
+    rate_limit_events: int = Field(default=300, ge=1)
 
     # --- models ------------------------------------------------------------------------------------------------
     # `local` needs no network; `openai` is any OpenAI-compatible endpoint.
@@ -101,6 +120,10 @@ class Settings(BaseSettings):
 
     # A webhook delivery whose signed time is further away than this is refused, in seconds.
     webhook_replay_window_s: int = Field(default=300, ge=30, le=3600)
+
+    # --- benchmark ---------------------------------------------------------------------------------------------
+    # Folder of the data set that `make bench-api` seeds (`shape.py`); it is no part of the product.
+    bench_shape: str = ""
 
     # --- outbound messages -------------------------------------------------------------------------------------
     # How approved messages leave: `smtp`, `file` (a folder below DATA_DIR), `off`; `auto` is `off` in production, else `file`.
@@ -157,10 +180,10 @@ class Settings(BaseSettings):
             if not self.credentials():
                 raise ValueError(
                     "APP_ENV=production needs AUTH_CREDENTIALS=name:bcrypt-hash (or AUTH_USERNAME and AUTH_PASSWORD_HASH); "
-                    "there are no default credentials"
+                    "there are no default credentials; `make password` asks for a password and prints the line"
                 )
             if self.demo_password.get_secret_value():
-                raise ValueError("DEMO_PASSWORD is for the demo; APP_ENV=production refuses it")
+                raise ValueError("DEMO_PASSWORD is for the demo; APP_ENV=production refuses it: remove it")
             if not self.secret_keys.get_secret_value():
                 raise ValueError("APP_ENV=production needs SECRET_KEYS to encrypt vendor tokens")
         return self
@@ -180,6 +203,10 @@ class Settings(BaseSettings):
         """The URL browsers use, without a trailing slash."""
         return self.public_url or f"http://127.0.0.1:{self.port}"
 
+    def allowed_origins(self) -> list[str]:
+        """Origins whose pages may open the websocket: the public one, and the loopback's two names for this server."""
+        return sorted({self.origin(), *(f"http://{host}:{self.port}" for host in ("127.0.0.1", "localhost"))})
+
     def cookie_is_secure(self) -> bool:
         """Whether the session cookie carries `Secure`."""
         return self.cookie_secure == "always" or (
@@ -195,6 +222,14 @@ class Settings(BaseSettings):
     def trusted_networks(self) -> list[str]:
         """Networks of TRUSTED_PROXIES, one string each."""
         return _split(self.trusted_proxies)
+
+
+class ReviewedSettings(Settings):
+    """The same settings without production's refusals: for the preflight, which reports all that is wrong at once."""
+
+    @model_validator(mode="after")
+    def _production_is_locked(self) -> Self:
+        return self
 
 
 _override: Settings | None = None
@@ -239,11 +274,19 @@ def adopt(**variables: str) -> Settings:
     return reload_settings()
 
 
+def reviewed_settings() -> ReviewedSettings:
+    """The environment's settings to be judged, whatever they are. Raises ValidationError for a value of a wrong kind."""
+    return ReviewedSettings(_env_file=_env_file())  # pyright: ignore[reportCallIssue]  # as in `_load`
+
+
+def _env_file() -> str | None:
+    # A developer's `.env` must not leak a real database into a test run.
+    return None if os.environ.get("APP_ENV") == "test" else ".env"
+
+
 @lru_cache(maxsize=1)
 def _load() -> Settings:
-    # A developer's `.env` must not leak a real database into a test run.
-    env_file = None if os.environ.get("APP_ENV") == "test" else ".env"
-    return Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue]  # constructor argument of pydantic-settings
+    return Settings(_env_file=_env_file())  # pyright: ignore[reportCallIssue]  # constructor argument of pydantic-settings
 
 
 def _without_environment(values: dict[str, Any]) -> Settings:

@@ -3,14 +3,16 @@
 from typing import Any
 
 from sqlalchemy import text
-from sqlmodel import select
+from sqlmodel import col, select
 
-from jobs import sync
+from jobs import sync, tasks
 from jobs.reconciliation import ReconcileResult, reconcile
 from jobs.sandbox.world.loader import load_studio
 from models.infra.database import reading, transaction
 from models.infra.ids import ConnectionId
+from models.queries import job_runs
 from models.queries.records import STREAM_TABLES
+from models.tables.platform import JobRun
 from models.tables.reliability import ReconciliationMetric
 from tests.scopes import MadeScope, make_connection, make_scope
 from tests.vendors import Vendors
@@ -74,6 +76,24 @@ def fingerprint(connector: str) -> dict[str, tuple[int, str]]:
 
 def measure(connection_id: ConnectionId, *, deep: bool = True) -> ReconcileResult:
     return reconcile(connection_id, deep, lambda _: None)
+
+
+def follow_daily_comparison(connection_id: ConnectionId) -> None:
+    """Let the daily turn of the schedule come, and do what it asks for, and what that asks for, as workers do."""
+    with transaction() as session:
+        job_runs.save_cadence(session, "reconcile", 86_400)
+    tasks.dispatch("reconcile")
+    doing = {"reconcile": tasks.reconcile_connection, "repair": tasks.repair_connection}
+    for _ in range(10):
+        with reading() as session:
+            waiting = session.exec(
+                select(JobRun).where(JobRun.status == "queued", col(JobRun.job).in_(doing))
+            ).all()
+        if not waiting:
+            return
+        for run in waiting:
+            doing[run.job](str(connection_id), str(run.id))
+    raise AssertionError("comparisons and repairs go on for ever")
 
 
 def change(statement: str, **values: Any) -> list[str]:

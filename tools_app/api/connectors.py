@@ -58,9 +58,12 @@ async def errors(
     scope: ReadScope,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
     limit: Limit = 50,
+    status: Annotated[
+        Literal["pending", "retrying", "dead_letter"] | None, Query(description="Only errors in this state.")
+    ] = None,
 ) -> ItemList[ErrorFacts]:
     """Failed units of work that wait for a retry or were given up, newest first."""
-    page = await in_db(connectors.list_errors, scope, cursor=cursor, limit=limit)
+    page = await in_db(connectors.list_errors, scope, cursor=cursor, limit=limit, status=status)
     return ItemList[ErrorFacts](items=page.items, next_cursor=page.next_cursor)
 
 

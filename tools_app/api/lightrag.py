@@ -4,14 +4,17 @@ import datetime as dt
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 from pydantic import AliasChoices, BeforeValidator, Field, StringConstraints
 
 from models.infra.database import in_db
+from models.infra.local_cache import local_cache
 from retrieval import schemas as retrieval
-from tools_app.api.deps import Changer, ProjectParameter, ReadScope
+from tools_app.api.deps import Asker, Changer, ProjectParameter, ReadScope
+from tools_app.api.rendered import Rendered, remember, whole
+from tools_app.api.request_context import current_request_id
 from tools_app.api.schemas import Answer, Input, NoInput, example
-from tools_app.services import projects, search
+from tools_app.services import answers, projects, search
 
 router = APIRouter(tags=["lightrag"])
 
@@ -89,10 +92,16 @@ class RefreshAnswer(Answer):
     run_ids: tuple[str, ...]
 
 
-@router.post("/lightrag/query", summary="Ask a question")
-@router.post("/search", summary="Ask a question (other name of /lightrag/query)")
-async def query(session: Changer, body: QueryInput, project_id: ProjectParameter = None) -> QueryAnswer:
-    """An answer of cited sentences with its evidence, or a refusal when the evidence supports none."""
+@router.post("/lightrag/query", summary="Ask a question", response_model=QueryAnswer)
+@router.post("/search", summary="Ask a question (other name of /lightrag/query)", response_model=QueryAnswer)
+async def query(
+    request: Request, session: Asker, body: QueryInput, project_id: ProjectParameter = None
+) -> Response:
+    """An answer of cited sentences with its evidence, or a refusal when the evidence supports none.
+
+    Equal questions are answered from the cache for five minutes unless something changes: `cached` says so.
+    """
+    version = local_cache().version
     scope = await in_db(projects.resolve_scope, session, body.project_id or project_id)
     question = search.Question(
         text=body.query,
@@ -104,8 +113,10 @@ async def query(session: Changer, body: QueryInput, project_id: ProjectParameter
         date_to=body.date_to,
         lang=body.lang,
     )
-    found = await in_db(search.answer, scope, question)
-    return QueryAnswer.model_validate(found.model_dump())
+    found = await answers.answer(scope, question, session.user)
+    rendered = Rendered(found.rest, first_id=found.first_id, mode=found.mode)
+    await remember(request, session, rendered, found.fresh_until, found.tags, version)
+    return Response(whole(found.body(), current_request_id()), media_type="application/json")
 
 
 @router.get("/lightrag/status", summary="State of the index")

@@ -6,7 +6,15 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import StringConstraints
 
 from models.infra.database import in_db
-from tools_app.api.deps import Caller, Changer, Cursor, IdempotencyKey, once_key, tell_replay
+from tools_app.api.deps import (
+    Caller,
+    Changer,
+    Cursor,
+    IdempotencyKey,
+    OwnerChanging,
+    once_key,
+    tell_replay,
+)
 from tools_app.api.schemas import Answer, Input, ItemList, NoInput, example
 from tools_app.services import projects
 from tools_app.services.views import ProjectOption
@@ -63,7 +71,7 @@ async def create_project(
 
 @router.post("/{project_id}/select", summary="Make a project the session's default")
 async def select_project(
-    session: Changer,
+    session: OwnerChanging,
     project_id: Annotated[str, Path(max_length=64, description="Id or slug, or `all`.")],
     _body: NoInput | None = None,
 ) -> SelectionAnswer:

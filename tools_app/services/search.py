@@ -18,10 +18,12 @@ from models.infra.database import reading, transaction
 from models.infra.errors import InvalidInput, NotFound
 from models.infra.ids import AccountScopeId, QueryRunId
 from models.infra.scope import Scope
+from models.queries.completeness import Total, weakest
 from models.queries.projects import list_projects
 from models.queries.query_log import list_questions, run_projects
 from tools_app.services import audit_trail
 from tools_app.services.moments import scope_and_moment
+from tools_app.services.run_log import run_log
 from tools_app.services.views import (
     AnswerSentence,
     AnswerView,
@@ -35,7 +37,7 @@ from tools_app.services.views import (
 )
 
 if TYPE_CHECKING:
-    from retrieval.schemas import Answer, RetrievalStatus
+    from retrieval.schemas import Answer, Query, RetrievalStatus
 
 Rating = Literal["up", "down"]
 # Between the parts of a header (`retrieval.chunking`).
@@ -64,15 +66,21 @@ def warm_up() -> None:
 
 
 def answer(scope: Scope, question: Question) -> "Answer":
-    """Retrieval's own answer, as the API returns it. Raises InvalidInput for a question out of bounds."""
+    """Retrieval's own answer, computed. Raises InvalidInput for a question out of bounds. `answers` caches it."""
     from retrieval import pipeline  # noqa: PLC0415
+
+    return pipeline.ask(transaction, read_query(scope, question))
+
+
+def read_query(scope: Scope, question: Question) -> "Query":
+    """The question as retrieval takes it. Raises InvalidInput for one out of bounds."""
     from retrieval.schemas import Query  # noqa: PLC0415
 
     with reading() as session:
         facts, _ = scope_and_moment(session, scope)
     zone = ZoneInfo(facts.timezone)
     try:
-        query = Query.model_validate(
+        return Query.model_validate(
             {
                 "text": question.text,
                 "scope": scope,
@@ -91,7 +99,6 @@ def answer(scope: Scope, question: Question) -> "Answer":
             for problem in fault.errors(include_url=False, include_input=False, include_context=False)
         ]
         raise InvalidInput("The question is not valid.", problems=problems) from fault
-    return pipeline.ask(transaction, query)
 
 
 def _instant(bound: dt.datetime | dt.date | None, zone: ZoneInfo, *, end: bool) -> dt.datetime | None:
@@ -103,8 +110,12 @@ def _instant(bound: dt.datetime | dt.date | None, zone: ZoneInfo, *, end: bool) 
 
 
 def ask(scope: Scope, question: Question) -> AnswerView:
-    """The answer as a page shows it: sentences with citation numbers, evidence cards, score parts."""
-    found = answer(scope, question)
+    """The answer, computed, as a page shows it."""
+    return view_of(scope, answer(scope, question))
+
+
+def view_of(scope: Scope, found: "Answer") -> AnswerView:
+    """An answer as a page shows it: sentences with citation numbers, evidence cards, score parts."""
     with reading() as session:
         names = {each.id: each.name for each in list_projects(session, scope.account_scope_id)}
     cited = {each.evidence_id: each for each in found.citations}
@@ -124,8 +135,9 @@ def ask(scope: Scope, question: Question) -> AnswerView:
         )
         for each in found.evidence
     )
-    known = [each.pct for each in found.completeness.values()]
-    measured = [pct for pct in known if pct is not None]
+    completeness = weakest(
+        [Total(each.pct, each.is_unknown, each.known_at) for each in found.completeness.values()]
+    )
     return AnswerView(
         query_run_id=str(found.query_run_id),
         query=found.query,
@@ -145,7 +157,9 @@ def ask(scope: Scope, question: Question) -> AnswerView:
         cached=found.cached,
         code=found.code,
         params={} if found.answerable else _flat(found.params),
-        completeness_pct=min(measured) if known and len(measured) == len(known) else None,
+        completeness_pct=completeness.pct,
+        completeness_unknown=completeness.is_unknown,
+        completeness_known_at=completeness.known_at,
     )
 
 
@@ -191,6 +205,8 @@ def feedback(
         run_id = QueryRunId(UUID(query_run_id))
     except ValueError as fault:
         raise InvalidInput("query_run_id is no UUID.", query_run_id=query_run_id) from fault
+    # The run may wait for its batch.
+    run_log.write()
     with transaction() as db:
         asked_over = run_projects(db, scope, run_id)
         if asked_over is None:

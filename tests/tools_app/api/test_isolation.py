@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from models.infra import events
 from models.infra.database import transaction
 from models.infra.ids import new_id
 from models.tables.retrieval import QueryRun
@@ -18,8 +19,10 @@ from tests.tools_app.api import commerce_calls
 from tests.tools_app.commerce import fill_commerce
 from tests.tools_app.conftest import PASSWORD, USER
 from tests.tools_app.world import Place, World, compare, marker
+from tools_app.api import events as api_events
 from tools_app.api.app import create_api
 from tools_app.services import search
+from tools_app.services.event_hub import KINDS
 from tools_app.services.search import Question
 
 QUESTION = "What did we promise about the deadline?"
@@ -66,6 +69,11 @@ def post(path: str, body: dict[str, Any] | None = None) -> Call:
     return lambda client, _: [client.post(path, json=body)]
 
 
+def delete(path: str) -> Call:
+    """Calls a DELETE endpoint that has no project."""
+    return lambda client, _: [client.delete(path)]
+
+
 def payloads(client: httpx.Client, project: str | None) -> list[httpx.Response]:
     """Asks for the payload of every error that a project lists, else of one that is not there."""
     chosen = {} if project is None else {"project_id": project}
@@ -74,12 +82,32 @@ def payloads(client: httpx.Client, project: str | None) -> list[httpx.Response]:
     return [client.get(f"/api/connectors/errors/{each}/payload", params=chosen) for each in ids]
 
 
+def stream(client: httpx.Client, _project: str | None) -> list[httpx.Response]:
+    """What an event stream sends of the kept past, until its first heartbeat; its text as an answer."""
+    lines: list[str] = []
+    with client.stream("GET", "/api/events/stream", headers={"last-event-id": "0-0"}) as response:
+        if response.status_code != 200:
+            response.read()
+            return [response]
+        for line in response.iter_lines():
+            lines.append(line)
+            if line == "event: heartbeat":
+                break
+    return [httpx.Response(200, text="\n".join(lines))]
+
+
 # How each endpoint is called. What reads business data gets a project; the others must not show any.
 CALLS: dict[tuple[str, str], Call] = {
     ("get", "/health"): get("/health"),
     ("get", "/metrics"): get("/metrics"),
     ("get", "/api/auth/me"): get("/api/auth/me"),
     ("post", "/api/auth/login"): post("/api/auth/login", {"username": USER, "password": "wrong"}),
+    ("get", "/api/auth/sessions"): get("/api/auth/sessions"),
+    ("delete", "/api/auth/sessions"): delete("/api/auth/sessions"),
+    ("delete", "/api/auth/sessions/{session_id}"): delete(f"/api/auth/sessions/{new_id()}"),
+    ("get", "/api/auth/keys"): get("/api/auth/keys"),
+    ("post", "/api/auth/keys"): post("/api/auth/keys", {"name": "reporting"}),
+    ("delete", "/api/auth/keys/{key_id}"): delete(f"/api/auth/keys/{new_id()}"),
     ("get", "/api/projects"): get("/api/projects"),
     ("post", "/api/projects"): post("/api/projects", {"slug": "gamma", "name": "Gamma"}),
     ("post", "/api/projects/{project_id}/select"): lambda client, project: [
@@ -106,6 +134,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ),
     ("post", "/api/connectors/{name}/reconcile"): post("/api/connectors/linear/reconcile"),
     ("post", "/api/connectors/{name}/repair"): post("/api/connectors/linear/repair"),
+    ("get", "/api/webhooks"): get("/api/webhooks"),
     ("post", "/api/webhooks/{connector}/{binding}"): post(f"/api/webhooks/linear/{new_id()}", {}),
     ("put", "/api/webhooks/{connector}/{binding}/secret"): lambda client, _: [
         client.put(f"/api/webhooks/linear/{new_id()}/secret", json={"secret": "0123456789abcdef"})
@@ -113,8 +142,8 @@ CALLS: dict[tuple[str, str], Call] = {
     ("get", "/api/crm/unmapped-stages"): get("/api/crm/unmapped-stages"),
     ("get", "/api/jobs/status"): get("/api/jobs/status"),
     ("get", "/api/system"): get("/api/system"),
-    # Streams and logout have tests of their own (test_events, test_auth).
-    ("get", "/api/events/stream"): lambda _client, _project: [],
+    ("get", "/api/events/stream"): stream,
+    # Logout has tests of its own (test_auth).
     ("post", "/api/auth/logout"): lambda _client, _project: [],
     **commerce_calls.CALLS,
 }
@@ -130,6 +159,12 @@ NUMBERS_ONLY = {
     "/api/control-tower", "/api/lightrag/status", "/api/connectors/state", "/api/connectors/completeness",
     "/api/crm/overview", "/api/outbound/policies/{contact_id}",
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A heartbeat ends the look at a stream."""
+    monkeypatch.setattr(api_events, "HEARTBEAT_S", 0.5)
 
 
 def described() -> set[tuple[str, str]]:
@@ -231,6 +266,24 @@ def test_endpoints_without_a_project_show_no_business_data(
     for key, call in CALLS.items():
         if key not in READS_BUSINESS_DATA and key not in commerce_calls.CHANGES:
             assert_no_leak(call(client, None), foreign(worlds, []), f"{key}")
+
+
+def test_a_stream_of_a_scope_carries_no_event_of_another(
+    login: Callable[..., httpx.Client], worlds: dict[str, World]
+) -> None:
+    for kind in sorted(KINDS):
+        for world in worlds.values():
+            for place in world.places.values():
+                said = {"account_scope_id": str(world.scope), "project_id": str(place.project)}
+                events.publish(kind, {**said, "title": place.marker})
+                # The worst there is: a scope that is not the project's.
+                strange = worlds["one"] if world is worlds["two"] else worlds["two"]
+                events.publish(kind, {**said, "account_scope_id": str(strange.scope), "title": place.marker})
+    for slug, world in worlds.items():
+        (answer,) = stream(login(slug), None)
+        mine = list(world.places.values())
+        assert_no_leak([answer], foreign(worlds, mine), f"the stream of {slug}")
+        assert all(answer.text.count(place.marker) == len(KINDS) for place in mine)
 
 
 def test_a_change_in_one_project_shows_and_touches_no_other(
