@@ -53,7 +53,8 @@ def test_every_body_has_an_example_that_it_accepts(anonymous: httpx.Client) -> N
     for path, operations in description["paths"].items():
         for method, operation in operations.items():
             content = operation.get("requestBody", {}).get("content", {}).get("application/json")
-            if content is None:
+            # What a vendor delivers has the vendor's form.
+            if content is None or path == "/api/webhooks/{connector}/{binding}":
                 continue
             schema = content["schema"]
             names = [each["$ref"] for each in schema.get("anyOf", [schema]) if "$ref" in each]
@@ -65,6 +66,11 @@ def test_every_body_has_an_example_that_it_accepts(anonymous: httpx.Client) -> N
                 Draft202012Validator(whole).validate(example)
 
 
+def _method(line: str) -> str:
+    named = re.search(r"-X (\w+)", line)
+    return named[1].lower() if named else "post" if "--json" in line else "get"
+
+
 def test_the_curl_examples_call_what_exists(anonymous: httpx.Client) -> None:
     paths = anonymous.get("/api/openapi.json").json()["paths"]
     patterns = {
@@ -74,9 +80,9 @@ def test_the_curl_examples_call_what_exists(anonymous: httpx.Client) -> None:
     }
     text = (ROOT / "docs" / "api.md").read_text()
     calls = [
-        ((found[1] or ("POST" if "--json" in found[0] else "GET")).lower(), found[2])
-        for line in re.sub(r"\\\\\n\s*", " ", text).splitlines()
-        if (found := re.search(r"curl .*?(?:-X (\w+) .*?)?\$BASE(/[\w/.$-]+)", line))
+        (_method(line), found[1])
+        for line in re.sub(r"\\\n\s*", " ", text).splitlines()
+        if (found := re.search(r"curl .*\$BASE(/[\w/.$-]+)", line))
     ]
     assert len(calls) >= 12
     for method, path in calls:
