@@ -96,5 +96,5 @@ def test_a_project_is_created_once_too_and_a_key_has_no_spaces(client: httpx.Cli
     first, again = (client.post("/api/projects", json=body, headers=headers) for _ in range(2))
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.json()["project"] == again.json()["project"]
-    for key in ("", "a b", "ä", "x" * 201):
+    for key in ("", "a b", "x" * 201):
         assert create(client, key).status_code == 400, key
