@@ -54,14 +54,8 @@ def list_finished_runs(
     session: Session, after: dt.datetime, until: dt.datetime, *, limit: int = 10_000
 ) -> list[FinishedRun]:
     """Runs that ended after `after`, up to and with `until`, at most `limit` of them."""
-    rows = session.execute(
-        select(
-            col(JobRun.job),
-            col(JobRun.status),
-            col(JobRun.started_at),
-            col(JobRun.finished_at),
-            col(JobRun.counts),
-        )
+    rows = session.exec(
+        select(JobRun)
         .where(col(JobRun.finished_at) > after, col(JobRun.finished_at) <= until)
         .order_by(col(JobRun.finished_at))
         .limit(limit)

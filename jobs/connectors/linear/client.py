@@ -131,7 +131,7 @@ class LinearClient:
                 if not info.get("hasNextPage"):
                     break
                 found = self._query(documents.LABELS, {"id": issue["id"], "after": info.get("endCursor")})
-                more = (found.get("issue") or {}).get("labels") or {"nodes": [], "pageInfo": {}}
+                more: dict[str, Any] = (found.get("issue") or {}).get("labels") or {"nodes": [], "pageInfo": {}}
                 advance.check(more["nodes"])
                 labels["nodes"] = [*labels["nodes"], *more["nodes"]]
                 info = more["pageInfo"]
