@@ -13,7 +13,7 @@ from retrieval import schemas as retrieval
 from tools_app.api.deps import Asker, Changer, ProjectParameter, ReadScope
 from tools_app.api.rendered import Rendered, remember, whole
 from tools_app.api.request_context import current_request_id
-from tools_app.api.schemas import Answer, Input, NoInput
+from tools_app.api.schemas import Answer, Input, NoInput, example
 from tools_app.services import answers, projects, search
 
 router = APIRouter(tags=["lightrag"])
@@ -32,6 +32,10 @@ Group = Literal["messages", "issues", "deals"]
 
 class QueryInput(Input):
     """A question. The camelCase forms of the names are accepted."""
+
+    model_config = example(
+        query="What did we promise for Friday?", source_filter=["messages"], project_id="all"
+    )
 
     query: Annotated[str, StringConstraints(min_length=1, max_length=4000)]
     top_k: Annotated[int, Field(ge=1, le=50, validation_alias=AliasChoices("top_k", "topK"))] = 10
@@ -82,6 +86,8 @@ class NeighboursAnswer(Answer):
 
 class FeedbackInput(Input):
     """A vote on an answer."""
+
+    model_config = example(query_run_id="019a1b2c-0000-7000-8000-000000000001", rating="up")
 
     query_run_id: UUID
     rating: search.Rating
