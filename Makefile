@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 export PYTHONPATH := $(CURDIR)
 .DEFAULT_GOAL := help
-.PHONY: help up down reset test test-slow lint types fmt lock eval tune bench bench-sync tick venv venv-dev browser
+.PHONY: help up down reset test test-slow lint types fmt lock eval tune bench bench-sync bench-webhooks tick venv venv-dev browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -45,10 +45,13 @@ eval: venv-dev ## ask the gold questions of the demo and report recall, refusals
 tune: venv-dev ## choose the ranking's weights and the refusal threshold on the development questions; prints them
 	@$(VENV)/python -m deploy.evaluate --fit
 
-bench: bench-sync ## everything that is measured against a promised time
+bench: bench-sync bench-webhooks ## everything that is measured against a promised time
 
 bench-sync: venv ## measure the sync against a generated account: rows/s, memory, requests (docs/sync.md)
 	@$(VENV)/python -m deploy.bench_sync
+
+bench-webhooks: venv ## measure how soon deliveries are answered while many come at once: p50, p95, p99, max
+	@$(VENV)/python -m deploy.bench_webhooks
 
 tick: venv ## move the running demo world one step
 	@exec $(VENV)/python -m jobs.sandbox tick --port-base $${SANDBOX_PORT_BASE:-3101}

@@ -205,7 +205,7 @@ def test_postgres_restarts_during_a_sync(
         assert (status, checks["database"]) == (503, "down")
         refused = user.get("/api/connectors/state", params={"project_id": "all"})
         assert refused.status_code == 503
-        assert refused.json()["error"]["code"] == "unavailable"
+        assert refused.json()["error"]["code"] == "database_away"
         vendors.clear_faults()
         own.back("postgres")
         until(lambda: health(user)[0] == 200, PATIENCE_S)
