@@ -153,10 +153,9 @@ def tower(tmp_path_factory: pytest.TempPathFactory) -> Generator[Tower]:
     """Servers with two look-alike scopes of rows, a web process, a worker and the scheduler."""
     data_dir = tmp_path_factory.mktemp("faults")
     registry = ProcessRegistry(data_dir / "processes.json")
-    embedded = EmbeddedServers(
-        Settings(_env_file=None, data_dir=data_dir / "servers", database_url="", redis_url="", cache_redis_url=""),
-        registry,
-    )  # fmt: skip
+    held = {"data_dir": data_dir / "servers", "database_url": "", "redis_url": "", "cache_redis_url": ""}
+    # `_env_file` is an argument of pydantic-settings' constructor.
+    embedded = EmbeddedServers(Settings(_env_file=None, **held), registry)  # pyright: ignore[reportCallIssue]
     tower: Tower | None = None
     try:
         urls = embedded.start()
