@@ -107,7 +107,6 @@ class Tower:
 
     def restart_postgres(self, away_s: float) -> None:
         """Stop Postgres at once, leave it away, start it again on its data and port."""
-        folder = self.data_dir / "servers" / "postgres"
         postmaster = self._server("postgres")
         owner = postmaster.uids().real
         group = postmaster.gids().real
@@ -119,7 +118,8 @@ class Tower:
         with log.open("ab") as output:
             self.processes["postgres"] = subprocess.Popen(
                 started_with,
-                cwd=folder,
+                # Its user may not enter the test's own directories.
+                cwd="/",
                 env=variables,
                 stdout=output,
                 stderr=output,
