@@ -95,7 +95,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--keep", type=Path, help="where the loaded database stays for the next run")
     given = parser.parse_args(arguments)
     chosen: list[int] = given.chunks
-    sizes = sorted({*chosen, *([LARGE] if given.large else [])})
+    sizes: list[int] = sorted({*chosen, LARGE} if given.large else set(chosen))
     try:
         base, words = _read_demo()
     except NoDemo as error:
