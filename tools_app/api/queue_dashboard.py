@@ -1,7 +1,7 @@
 """RQ's own dashboard at /rq, behind the login: who may see it, who may change something, and what is audited.
 
-A page without a session leads to the login, data is refused with 401. Whatever is no GET must come from this origin
-with the session's CSRF token, and is written to the audit trail in the transaction around it.
+A page without a session leads to the login, data is refused with 401, and keys open nothing here. Whatever is no GET
+must come from this origin with the session's CSRF token, and is written to the audit trail in the transaction around it.
 """
 
 import asyncio

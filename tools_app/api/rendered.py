@@ -91,11 +91,9 @@ async def remember(
     tags: tuple[str, ...],
     version: int,
 ) -> None:
-    """Hold a rendered answer until `fresh_until` or until a tag changes; `version` was read before the answer was.
-
-    Only sessions are answered by the lane, so what a key was answered is not held: its projects may be fewer.
-    """
+    """Hold a rendered answer until `fresh_until` or until a tag changes; `version` was read before the answer was."""
     if session.key_id is not None:
+        # A key may see less than its account scope, and has no short way.
         return
     body = await request.body() if request.method == "POST" else b""
     key = lane_key(request.method, request.url.path, request.scope["query_string"], body, session)
