@@ -63,6 +63,9 @@ def main(arguments: list[str]) -> int:
         "--questions", type=int, help="at most so many a set and language (the same every time)"
     )
     parser.add_argument(
+        "--pages", type=int, help="only the first pages of a public collection: quick, and easier"
+    )
+    parser.add_argument(
         "--mode", action="append", default=[], help="default: every mode, fusion and the predecessor"
     )
     parser.add_argument("--partial", action="store_true", help="measure although vectors are still growing")

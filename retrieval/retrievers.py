@@ -132,7 +132,11 @@ class HybridRetriever(_ScopedRetriever):
     def search(self, question: str) -> SearchResult:
         """The ranking of a question: the best chunk of every record, best first."""
         candidates = self.candidates(question)
-        ranked = ranking.rank(candidates.chunks, candidates.signals, candidates.asked, self._profile)
+        # One search alone is ranked by its own score: the linear model weighs several against each other.
+        alone = self._mode not in _FUSED
+        ranked = ranking.rank(
+            candidates.chunks, candidates.signals, candidates.asked, self._profile, alone=alone
+        )
         return SearchResult(tuple(ranked), candidates.asked.names, candidates.lexical, candidates.timings_ms)
 
     def candidates(self, question: str) -> CandidateSet:

@@ -67,7 +67,9 @@ def read_statistics(session: Session) -> TableStatistics:
     rows = session.connection().execute(text(_READ)).all()
     # After the shares of the elements come their least, their greatest and the share of nulls.
     none: dict[str, float] = {}
-    shares = {row.name: dict(zip(row.keys or (), row.shares or (), strict=False)) for row in rows}
+    shares: dict[str, dict[str, float]] = {
+        row.name: dict(zip(row.keys or (), row.shares or (), strict=False)) for row in rows
+    }
     total = max((float(row.rows) for row in rows), default=0.0)
     made = TableStatistics(max(total, 0.0), shares.get("tsv", none), shares.get("project_id", none))
     with _Kept.lock:

@@ -54,8 +54,10 @@ def systems(profile: Profile, modes: Sequence[str] = ()) -> dict[str, System]:
     if modes:
         return found
     for method in FUSIONS:
-        if method != profile.fusion.method:
-            found[f"{HYBRID}, {method}"] = _mode(changed(profile, {"fusion.method": method}), HYBRID)
+        # Also linear where the profile would not use it: on pages without threads.
+        if (method, method) != (profile.fusion.method, profile.fusion.uniform):
+            other = changed(profile, {"fusion.method": method, "fusion.uniform": method})
+            found[f"{HYBRID}, {method}"] = _mode(other, HYBRID)
     found[PREDECESSOR] = _predecessor()
     return found
 

@@ -43,7 +43,7 @@ from tools_app.services.views import (
 )
 
 if TYPE_CHECKING:
-    from retrieval.schemas import Answer, Query, RetrievalStatus
+    from retrieval.schemas import Answer, Evidence, Query, RetrievalStatus
 
 Rating = Literal["up", "down"]
 _COVERAGE_S = 10.0
@@ -62,6 +62,7 @@ class Question:
     mode: str = "hybrid"
     date_from: dt.datetime | dt.date | None = None
     date_to: dt.datetime | dt.date | None = None
+    as_of: dt.datetime | dt.date | None = None
     lang: str | None = None
 
 
@@ -97,6 +98,7 @@ def read_query(scope: Scope, question: Question) -> "Query":
                 "mode": question.mode,
                 "date_from": _instant(question.date_from, zone, end=False),
                 "date_to": _instant(question.date_to, zone, end=True),
+                "as_of": _instant(question.as_of, zone, end=True),
                 "lang": question.lang,
             }
         )
@@ -261,6 +263,14 @@ def _suggest(clients: Sequence[str]) -> tuple[SuggestedQuestion, ...]:
         SuggestedQuestion(code, {"client": clients[number % len(clients)]})
         for number, code in enumerate(codes)
     )
+
+
+def neighbours(scope: Scope, evidence_id: str, around: int = 3) -> "list[Evidence]":
+    """The records around an evidence record in its conversation or issue, itself included, oldest first. Raises NotFound."""
+    from retrieval.neighbours import read_neighbours  # noqa: PLC0415
+
+    with reading() as session:
+        return read_neighbours(session, scope, evidence_id, around)
 
 
 def retrieval_status(scope: Scope) -> "RetrievalStatus":

@@ -34,7 +34,7 @@ SETS = (
     "stream_linear_issues", "stream_linear_comments", "stream_attio_companies", "stream_attio_people",
     "stream_attio_deals", "stream_attio_notes", "stream_attio_tasks",
 )  # fmt: skip
-MODES = ("hybrid", "vector", "lexical")
+MODES = ("hybrid", "naive", "local", "global", "mix", "vector", "lexical")
 
 Call = Callable[[httpx.Client, str | None], list[httpx.Response]]
 
@@ -106,6 +106,16 @@ def stream(client: httpx.Client, _project: str | None) -> list[httpx.Response]:
     return [httpx.Response(200, text="\n".join(lines))]
 
 
+def open_neighbours(client: httpx.Client, project: str | None) -> list[httpx.Response]:
+    """Opens what stands around every record that a question brings up."""
+    chosen = {} if project is None else {"project_id": project}
+    shown = client.post("/api/lightrag/query", json={"query": QUESTION, **chosen})
+    return [
+        client.get(f"/api/lightrag/evidence/{item['id']}/neighbours", params={"around": 10, **chosen})
+        for item in shown.json().get("evidence", [])
+    ]
+
+
 # How each endpoint is called. What reads business data gets a project; the others must not show any.
 CALLS: dict[tuple[str, str], Call] = {
     ("get", "/health"): get("/health"),
@@ -131,6 +141,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ("get", "/api/messages"): get("/api/messages", {}, {"direction": "incoming"}),
     ("get", "/api/records"): get("/api/records", *({"set": code, "limit": 200} for code in SETS)),
     ("get", "/api/lightrag/status"): get("/api/lightrag/status"),
+    ("get", "/api/lightrag/evidence/{evidence_id}/neighbours"): open_neighbours,
     ("post", "/api/lightrag/query"): ask("/api/lightrag/query"),
     ("post", "/api/search"): ask("/api/search"),
     ("post", "/api/lightrag/refresh"): post("/api/lightrag/refresh"),
@@ -168,6 +179,7 @@ READS_BUSINESS_DATA = [
     ("post", "/api/search"), ("get", "/api/connectors/state"), ("get", "/api/connectors/errors"), ("get", "/api/jobs/status"),
     ("get", "/api/connectors/completeness"), ("get", "/api/connectors/{name}/diff.csv"),
     ("get", "/api/connectors/errors/{error_id}/payload"),
+    ("get", "/api/lightrag/evidence/{evidence_id}/neighbours"),
     ("get", "/api/crm/unmapped-stages"), *commerce_calls.READS,
     ("get", "/api/contacts"), ("get", "/api/conversations"), ("get", "/api/messages"),
 ]  # fmt: skip
