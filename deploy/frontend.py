@@ -105,21 +105,9 @@ def serving_environment(built: BuiltFrontend) -> dict[str, str]:
     }
 
 
-def server_command(host: str, port: int) -> list[str]:
-    """The command that serves UI, websocket and API on one port (one process: State lives in its memory)."""
-    return [
-        *(sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "tools_app.tools_app:app"),
-        *(
-            "--host",
-            host,
-            "--port",
-            str(port),
-            "--workers",
-            "1",
-            "--no-access-log",
-            "--respawn-failed-workers",
-        ),
-    ]
+def server_command() -> list[str]:
+    """The command that serves UI, websocket and API on HOST and PORT (one process: State lives in its memory)."""
+    return [sys.executable, "-m", "deploy.server"]
 
 
 def source_key(root: Path = ROOT) -> str:

@@ -20,7 +20,8 @@ from models.infra.settings import Settings, environment
 
 ROOT = Path(__file__).resolve().parent.parent
 REGISTRY = "processes.json"
-_WEB_STOP_S = 15.0
+# Telling, draining and closing take 14 s at most (`deploy.server`).
+_WEB_STOP_S = 20.0
 _WORKER_STOP_S = 20.0
 _STOP_S = 10.0
 # A process that crashes this often within the window is broken, not unlucky.

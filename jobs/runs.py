@@ -12,13 +12,13 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
-from jobs import queues
-from models.infra import events, metrics
+from jobs import freshness, queues
+from models.infra import events
 from models.infra.clock import utcnow
 from models.infra.database import is_database_away, transaction
 from models.infra.errors import AppError
 from models.infra.ids import JobRunId
-from models.infra.logging import get_logger, request_id
+from models.infra.logging import get_logger, origin, request_id
 from models.queries import job_runs
 from models.queries.locks import Lock, try_lock
 
@@ -34,7 +34,10 @@ _FUNCTIONS = {
     "refetch": "jobs.tasks.refetch_connection",
     "mirror": "jobs.tasks.mirror_connection",
     "index": "jobs.tasks.index_chunks",
+    "outbound": "jobs.tasks.deliver_outbound",
 }
+# Their subject is an account scope; that of all others is a connection.
+PER_ACCOUNT_SCOPE = frozenset({"index", "outbound"})
 
 log = get_logger(__name__)
 
@@ -68,6 +71,7 @@ class Run:
         self._saved_at = 0.0
         self._published_at = 0.0
         self._notes: dict[str, Any] = {}
+        self._midway = freshness.Midway()
         self.lock: Lock | None = None
 
     def progress(
@@ -77,12 +81,14 @@ class Run:
         page: int = 0,
         rows: int = 0,
         eta_s: float | None = None,
+        total: int | None = None,
         project_id: str | None = None,
         note: Mapping[str, Any] | None = None,
     ) -> None:
         """Say how far the run is. Cheap: at most four events a second and a row every two leave the process.
 
-        `note` adds facts to the stored progress and is stored at once.
+        `total` is how many rows the vendor says there are, where it says so. `note` adds facts to the stored progress
+        and is stored at once.
 
         Not to be called inside a transaction that must stay short: it opens its own. Raises what the database says when
         the run's lock was lost with its connection: another run may hold it now.
@@ -99,6 +105,7 @@ class Run:
             "page": page,
             "rows": rows,
             "eta_s": eta_s,
+            "total": total,
         }
         if now - self._published_at >= _PUBLISH_EVERY_S:
             self._published_at = now
@@ -108,9 +115,17 @@ class Run:
             self._saved_at = now
             if self.lock is not None:
                 self.lock.assert_alive()
-            kept = {"stream": stream, "page": page, "rows": rows, "eta_s": eta_s, **self._notes}
+            kept = {
+                "stream": stream,
+                "page": page,
+                "rows": rows,
+                "eta_s": eta_s,
+                "total": total,
+                **self._notes,
+            }
             with transaction() as session:
                 job_runs.save_progress(session, self.id, kept)
+        self._midway.passed(self.job, self.account_scope_id)
 
     def take_again(self) -> bool:
         """Whether the same work was asked for while this run runs; asking clears it, the run takes it over."""
@@ -132,7 +147,8 @@ def execute(run_id: str, work: Callable[[Run], JobOutcome]) -> JobOutcome | None
             return None
         run = Run(identity, row.job, row.connector, row.account_scope_id)
         subject, asked_by_request = row.subject, row.request_id or ""
-    token = request_id.set(asked_by_request)
+    # A run of the schedule has no request: its own id then joins its lines and statements.
+    token, came_from = request_id.set(asked_by_request or run_id), origin.set(f"job:{run.job}")
     try:
         with try_lock(lock_name(run.job, subject)) as held:
             if not held:
@@ -154,6 +170,7 @@ def execute(run_id: str, work: Callable[[Run], JobOutcome]) -> JobOutcome | None
         return None
     finally:
         request_id.reset(token)
+        origin.reset(came_from)
 
 
 def lock_name(job: str, subject: str) -> str:
@@ -207,7 +224,7 @@ def function_of(job: str) -> str:
 
 def arguments_of(job: str, subject: str) -> dict[str, str]:
     """The task's arguments beside `run_id`, from the run's subject."""
-    return {"account_scope_id": subject} if job == "index" else {"connection_id": subject}
+    return {"account_scope_id": subject} if job in PER_ACCOUNT_SCOPE else {"connection_id": subject}
 
 
 def _locked(run: Run, subject: str, work: Callable[[Run], JobOutcome]) -> JobOutcome | None:
@@ -217,6 +234,7 @@ def _locked(run: Run, subject: str, work: Callable[[Run], JobOutcome]) -> JobOut
             return None
         row.status, row.started_at, row.attempt = "running", utcnow(), row.attempt + 1
         session.add(row)
+    freshness.run_began(run.job, run.account_scope_id)
     started = time.monotonic()
     log.info("run started", job=run.job, run_id=str(run.id), subject=subject)
     try:
@@ -266,7 +284,6 @@ def _finish(
         row.status, row.finished_at, row.counts = status, utcnow(), counts
         row.error_code, row.error_message = code, (message or "")[:2_000] or None
         session.add(row)
-    metrics.job_runs_finished.labels(run.job, status).inc()
     level = log.warning if status == "failed" else log.info
     level(
         "run ended",
@@ -277,7 +294,8 @@ def _finish(
         duration_s=round(duration_s, 3),
         **counts,
     )
-    # After the commit: whoever hears of it finds the row.
+    # After the commit: whoever hears of it finds the row, the figures and no old answer.
+    cache_told = freshness.run_ended(run.job, run.account_scope_id, counts, status)
     events.publish(
         "job_completed",
         {
@@ -290,6 +308,7 @@ def _finish(
             "duration_s": round(duration_s, 3),
             "error_code": code,
             "account_scope_id": str(run.account_scope_id) if run.account_scope_id else None,
+            "cache_told": cache_told,
         },
     )
     return again

@@ -23,10 +23,12 @@ from models.infra import redis as redis_clients
 from models.infra.cache import cache
 from models.infra.crypto import generate_key
 from models.infra.database import close_database
+from models.infra.rate_limit import limiter
 from models.infra.settings import Settings, environment, override_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = "template_migrated"
+LIMITS = [name for name in Settings.model_fields if name.startswith("rate_limit_")]
 
 # The same examples everywhere; `--hypothesis-profile thorough` tries many more, and other ones every time.
 hypothesis_settings.register_profile("steady", max_examples=100, derandomize=True)
@@ -80,6 +82,8 @@ def settings(tmp_path: Path) -> Generator[Settings]:
         llm_base_url="",
         metrics_token="",
         trusted_proxies="",
+        # Tests ask more often than people; those of the limits set their own.
+        **dict.fromkeys(LIMITS, 1_000_000),
     ) as changed:
         yield changed
 
@@ -91,6 +95,7 @@ def redis(servers: ServerUrls, settings: Settings) -> Generator[ServerUrls]:
         redis_clients.queue_redis().flushdb()
         redis_clients.cache_redis().flushdb()
         cache.cache_clear()
+        limiter.forget()
         yield servers
         redis_clients.close_clients()
 

@@ -1,6 +1,6 @@
 """Push: job events become updates of the open pages, over the websocket they hold anyway.
 
-One lifespan task reads the event stream. Progress changes the words of the one connector that runs; a completed job
+One lifespan task listens to the process's event hub. Progress changes the words of the one connector that runs; a completed job
 makes the open pages read their data anew. While the stream is away, and only then, the pages' data are read anew every
 `_FALLBACK_S`. Nothing here trusts an event: what a page shows is read through its own session and scope.
 """
@@ -16,7 +16,6 @@ import reflex as rx
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from models.infra import events
 from models.infra.errors import AppError
 from models.infra.logging import configure_logging, get_logger
 from models.infra.redis import events_redis_async
@@ -31,12 +30,15 @@ from tools_app.pages.shell_state import ShellState
 from tools_app.pages.sync_action import SyncState
 from tools_app.pages.system import SystemState
 from tools_app.services import search
+from tools_app.services.event_hub import Ending, event_hub
 from tools_app.services.views import RunProgress
 
 log = get_logger(__name__)
 
 _FALLBACK_S = 15.0
 _CHECK_S = 5.0
+# Pushing to many pages takes longer than an event does to come.
+_ROOM = 2_000
 # Pages whose data a completed job changes, by path.
 _REFRESHED: Mapping[str, type[DashboardState | JobsState | SystemState]] = {
     "/": DashboardState,
@@ -74,21 +76,24 @@ async def warm_up() -> None:
 
 async def _follow(app: rx.App) -> None:
     while True:
-        try:
-            await _push_events(app)
-        except RedisError:
-            # Refused for good, and logged there. Nothing is pushed until somebody repairs it, so look now and then.
+        ended = await _push_events(app)
+        if ended == "closing":
+            return
+        if ended == "refused":
+            # For good, and logged there. Nothing is pushed until somebody repairs it, so look now and then.
             await asyncio.sleep(_FALLBACK_S)
-            await _to_open_pages(app, {}, _refresh)
+        # Events are lost to this listener: what the pages show is read anew instead.
+        await _to_open_pages(app, {}, _refresh)
 
 
-async def _push_events(app: rx.App) -> None:
-    async for event in events.stream():
-        payload = event.payload
-        if event.kind == "job_progress":
-            await _to_open_pages(app, payload, _show_progress)
-        elif event.kind == "job_completed":
-            await _to_open_pages(app, payload, _show_completion)
+async def _push_events(app: rx.App) -> Ending:
+    """Push until there is nothing more to listen to; why that is."""
+    with event_hub().listen(lambda event: event.kind in PUSHED, room=_ROOM) as listener:
+        while not listener.ended:
+            event = await listener.take(_CHECK_S)
+            if event is not None:
+                await _to_open_pages(app, event.payload, PUSHED[event.kind])
+        return listener.ended
 
 
 async def _fall_back(app: rx.App) -> None:
@@ -147,6 +152,7 @@ async def _show_progress(state: rx.State, payload: Mapping[str, Any]) -> None:
         page=int(payload.get("page") or 0),
         rows=int(payload.get("rows") or 0),
         eta_s=float(eta) if isinstance(eta, int | float) else None,
+        total=int(payload.get("total") or 0),
     )
     jobs = await state.get_state(JobsState)
     shown = jobs if is_sync else await state.get_state(CompletenessState)
@@ -168,6 +174,24 @@ async def _show_completion(state: rx.State, payload: Mapping[str, Any]) -> None:
     if asked_here:
         locale = (await state.get_state(LocaleState)).locale
         shell.say(*_outcome(payload, locale))
+
+
+async def _show_drop(state: rx.State, payload: Mapping[str, Any]) -> None:
+    """An alert on every open page of the account scope; the figures follow when the comparison ends."""
+    shell = await state.get_state(ShellState)
+    if not shell.user or not await _concerns(state, payload):
+        return
+    locale = (await state.get_state(LocaleState)).locale
+    connector, stream = str(payload.get("connector") or ""), str(payload.get("stream") or "")
+    words = text(
+        locale,
+        "completeness.dropped",
+        connector=text_or(locale, f"connector.{connector}", connector),
+        stream=text_or(locale, f"stream.{stream}", stream),
+        value=formats.percent(locale, float(payload.get("completeness_pct") or 0)),
+        minimum=formats.percent(locale, float(payload.get("minimum_pct") or 0)),
+    )
+    shell.say(words, "bad")
 
 
 def _outcome(payload: Mapping[str, Any], locale: str) -> tuple[str, str]:
@@ -198,6 +222,14 @@ async def _refresh(state: rx.State, _payload: Mapping[str, Any]) -> None:
     if page is not None:
         shown = await state.get_state(page)
         await shown.refresh()
+
+
+# What is pushed, and how.
+PUSHED: Mapping[str, Apply] = {
+    "job_progress": _show_progress,
+    "job_completed": _show_completion,
+    "completeness_drop": _show_drop,
+}
 
 
 async def _concerns(state: rx.State, payload: Mapping[str, Any]) -> bool:

@@ -123,6 +123,11 @@ class Connector(Protocol):
         """HTTP requests sent so far, retries included."""
         ...
 
+    @property
+    def schema(self) -> Json | None:
+        """What was learnt of the account's own schema, to be kept on the connection; None where there is nothing new."""
+        ...
+
     def close(self) -> None:
         """Release the connections."""
         ...

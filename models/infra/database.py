@@ -6,6 +6,7 @@ is as large as the connection pool, so that waiting happens in one place. Inner 
 
 import asyncio
 import os
+import re
 import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +15,15 @@ from contextvars import copy_context
 from typing import Any, ParamSpec, TypeVar
 
 import psycopg
-from sqlalchemy import Engine, QueuePool, create_engine, make_url
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Engine, QueuePool, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlmodel import Session
 
 from models.infra import metrics
 from models.infra.errors import Unavailable
+from models.infra.logging import origin, request_id
 from models.infra.settings import Settings, get_settings
 
 P = ParamSpec("P")
@@ -34,6 +37,8 @@ _RECYCLE_S = 1800
 _KEEPALIVE = "-c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 # SQLSTATE classes of a server that goes away: connection exceptions, shutdown and restart.
 _AWAY = ("08", "57P")
+_COMMENT_CHARS = 128
+_HARMFUL = re.compile(r"[^A-Za-z0-9._:/{}-]")
 
 
 class MeasuredPool(QueuePool):
@@ -155,12 +160,33 @@ def _create(settings: Settings) -> Engine:
         pool_pre_ping=True,
         connect_args={"connect_timeout": _CONNECT_S, "options": options, "application_name": "control-tower"},
     )
+    event.listen(created, "before_cursor_execute", _sign, retval=True)
     pool = created.pool
     if isinstance(pool, MeasuredPool):
         metrics.db_pool_total.set_function(pool.size)
-        metrics.db_pool_idle.set_function(pool.checkedin)
+        metrics.db_pool_idle.set_function(lambda: pool.size() - pool.checkedout())
         metrics.db_pool_waiting.set_function(pool.waiting)
     return created
+
+
+def _sign(
+    _connection: Any, cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool
+) -> tuple[str, Any]:
+    # psycopg prepares a statement by its text. The request's id, which is new each time, stands only in the first one
+    # of a transaction: that names the transaction, and the others keep their plans (docs/observability.md).
+    is_first = cursor.connection.info.transaction_status == TransactionStatus.IDLE
+    return statement + sql_comment(with_request=is_first), parameters
+
+
+def sql_comment(*, with_request: bool = True) -> str:
+    """Who asks, in sqlcommenter's form, to be appended to a statement: the server's log and activity view show it.
+
+    Empty outside of requests and jobs. Of both values only harmless characters are kept, so that neither can end the
+    comment or be taken for a placeholder.
+    """
+    parts = (("request_id", request_id.get() if with_request else ""), ("route", origin.get()))
+    said = ",".join(f"{name}='{_HARMFUL.sub('_', value[:_COMMENT_CHARS])}'" for name, value in parts if value)
+    return f" /*{said}*/" if said else ""
 
 
 def _threads() -> ThreadPoolExecutor:

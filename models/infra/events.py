@@ -82,9 +82,10 @@ async def stream(last_id: str | None = None) -> AsyncIterator[Event]:
     while True:
         pubsub = client.pubsub(ignore_subscribe_messages=True)
         try:
-            await pubsub.subscribe(CHANNEL)
+            # Before subscribing: whoever sees the subscription may rely on what he publishes being read.
             newest = await _newest_id(client)
             position = newest if position is None else min(position, newest, key=_order)
+            await pubsub.subscribe(CHANNEL)
             while True:
                 # Read first: what came between two announcements, or before the first, is in the stream.
                 batch = _parse(await client.xrange(STREAM, f"({position}", "+", count=100))
@@ -105,6 +106,45 @@ async def stream(last_id: str | None = None) -> AsyncIterator[Event]:
             await pubsub.aclose()
 
 
+async def has_gap(last_id: str) -> bool:
+    """Whether some events after `last_id` may be lost: dropped from the capped stream, or the id is not of this stream.
+
+    Raises RedisError.
+    """
+    client = events_redis_async()
+    oldest = _parse(await client.xrange(STREAM, "-", "+", count=1))
+    if not oldest or _order(last_id) > _order(await _newest_id(client)):
+        return last_id != "0-0"
+    # Nothing was dropped while the stream has room: its oldest event is the first there ever was.
+    return _order(last_id) < _order(oldest[0].id) and await _is_trimmed(client)
+
+
+async def missed(last_id: str) -> AsyncIterator[Event]:
+    """The kept events after `last_id`, oldest first. Raises RedisError."""
+    client = events_redis_async()
+    position = last_id
+    while batch := _parse(await client.xrange(STREAM, f"({position}", "+", count=100)):
+        for event in batch:
+            yield event
+        position = batch[-1].id
+
+
+async def newest_id() -> str:
+    """The id of the newest event, `0-0` without one. Raises RedisError."""
+    return await _newest_id(events_redis_async())
+
+
+def comes_after(event_id: str, other: str) -> bool:
+    """Whether an event is newer than another; ids are compared as the two numbers they are."""
+    return _order(event_id) > _order(other)
+
+
+async def _is_trimmed(client: Any) -> bool:
+    facts = cast("dict[str, Any]", await client.xinfo_stream(STREAM))
+    # The server counts every entry ever added; what is missing now was dropped.
+    return int(facts.get("entries-added", 0)) > int(facts["length"])
+
+
 async def _newest_id(client: Any) -> str:
     newest = _parse(await client.xrevrange(STREAM, "+", "-", count=1))
     return newest[0].id if newest else "0-0"
@@ -116,4 +156,13 @@ def _order(event_id: str) -> tuple[int, int]:
 
 
 def _parse(entries: list[Any]) -> list[Event]:
-    return [Event(str(entry), fields["kind"], json.loads(fields["payload"])) for entry, fields in entries]
+    return [_event(str(entry), fields) for entry, fields in entries]
+
+
+def _event(event_id: str, fields: Mapping[str, str]) -> Event:
+    try:
+        return Event(event_id, fields["kind"], json.loads(fields["payload"]))
+    except (KeyError, ValueError) as error:
+        # Not ours, or half a write of an older version: nobody listens to its kind, and the next event is read.
+        log.warning("event not understood", event_id=event_id, error=type(error).__name__)
+        return Event(event_id, "", {})

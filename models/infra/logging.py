@@ -1,13 +1,17 @@
 """Structured logs: one JSON line an event on stderr, with `time`, `level`, `msg`, `pid`, `service`, `request_id`.
 
-Values under names that look like secrets are masked here, so that no caller has to remember it.
+Libraries' records, Python's warnings and exceptions that nobody caught take the same way. Values under names that look
+like secrets are masked here, so that no caller has to remember it. What a request is called and where it came from
+travels in two context variables, from the web into jobs and into the comments of SQL statements.
 """
 
 import logging
 import os
 import sys
+import threading
 from collections.abc import Mapping, MutableMapping
 from contextvars import ContextVar
+from types import TracebackType
 from typing import Any, TextIO, cast
 
 import orjson
@@ -16,6 +20,8 @@ import structlog
 from models.infra.settings import get_settings
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+# What works for the request: a route's template, `page:<event>` or `job:<name>`.
+origin: ContextVar[str] = ContextVar("origin", default="")
 
 _SECRET_PARTS = (
     "password",
@@ -29,7 +35,17 @@ _SECRET_PARTS = (
 )
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 # Chatty libraries: their info lines say what our own lines say already.
-_QUIET = ("httpx", "httpcore", "rq_scheduler", "asyncio", "urllib3", "llama_index")
+_QUIET = (
+    "httpx",
+    "httpcore",
+    "rq_scheduler",
+    "asyncio",
+    "urllib3",
+    "llama_index",
+    "alembic.runtime.plugins",
+    # SQLAlchemy logs under the name of our pool class.
+    "models.infra.database.MeasuredPool",
+)
 
 
 def configure_logging(service: str, stream: TextIO | None = None) -> None:
@@ -68,6 +84,9 @@ def configure_logging(service: str, stream: TextIO | None = None) -> None:
     root.setLevel(_LEVELS[get_settings().log_level])
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -100,11 +119,21 @@ def _add_process(service: str) -> Any:
     def add(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event["service"] = service
         event["pid"] = os.getpid()
-        if current := request_id.get():
-            event.setdefault("request_id", current)
+        event.setdefault("request_id", request_id.get())
         return event
 
     return add
+
+
+def _log_uncaught(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    logging.getLogger("uncaught").critical("uncaught exception", exc_info=(kind, fault, trace))
+
+
+def _log_uncaught_in_thread(arguments: threading.ExceptHookArgs) -> None:
+    if arguments.exc_value is not None:
+        _log_uncaught(arguments.exc_type, arguments.exc_value, arguments.exc_traceback)
 
 
 def _to_json(value: Any, **_options: Any) -> str:

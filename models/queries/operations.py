@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import extract, func
 from sqlmodel import Session, col, select
 
 from models.tables.platform import JobRun, VendorConnection
@@ -39,16 +40,37 @@ def limit_time(session: Session, milliseconds: int) -> None:
     session.execute(select(func.set_config("statement_timeout", str(milliseconds), True)))
 
 
-def count_finished_runs(
-    session: Session, after: dt.datetime, until: dt.datetime
-) -> dict[tuple[str, str], int]:
-    """Runs that ended after `after`, up to and with `until`, by job and status."""
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """What a run left: how it ended, how long it took in seconds (None when it never started), chunks it embedded."""
+
+    job: str
+    status: str
+    duration_s: float | None
+    embedded: int
+
+
+def list_finished_runs(
+    session: Session, after: dt.datetime, until: dt.datetime, *, limit: int = 10_000
+) -> list[FinishedRun]:
+    """Runs that ended after `after`, up to and with `until`, at most `limit` of them."""
     rows = session.execute(
-        select(col(JobRun.job), col(JobRun.status), func.count())
+        select(
+            col(JobRun.job),
+            col(JobRun.status),
+            extract("epoch", col(JobRun.finished_at) - col(JobRun.started_at)),
+            col(JobRun.counts),
+        )
         .where(col(JobRun.finished_at) > after, col(JobRun.finished_at) <= until)
-        .group_by(col(JobRun.job), col(JobRun.status))
+        .order_by(col(JobRun.finished_at))
+        .limit(limit)
     )
-    return {(row[0], row[1]): int(row[2]) for row in rows}
+    return [
+        FinishedRun(
+            job, status, None if took is None else max(0.0, float(took)), int(counts.get("embedded") or 0)
+        )
+        for job, status, took, counts in rows
+    ]
 
 
 def error_rate_by_connector(session: Session, since: dt.datetime, *, limit: int = 5_000) -> dict[str, float]:

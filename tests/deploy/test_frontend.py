@@ -97,8 +97,8 @@ def test_serving_compiles_nothing_and_keeps_state_in_one_process(tmp_path: Path)
     served = frontend.serving_environment(built)
     assert served["PORT"] == "4711"
     assert served["__REFLEX_SKIP_COMPILE"] == served["__REFLEX_MOUNT_FRONTEND_COMPILED_APP"] == "true"
-    command = frontend.server_command("127.0.0.1", 4711)
-    assert command[command.index("--workers") + 1] == "1"
+    assert served["REFLEX_STATE_MANAGER_MODE"] == "memory"
+    assert frontend.server_command()[-2:] == ["-m", "deploy.server"]
 
 
 def test_inline_scripts_are_known_by_their_hash(tmp_path: Path):

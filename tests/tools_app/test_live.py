@@ -1,5 +1,6 @@
 """Push to open pages: a page that cannot be refreshed holds up neither the others nor the next event."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -11,9 +12,11 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from models.infra import events
 from models.infra.errors import Unauthenticated
 from models.infra.events import Event
 from models.infra.settings import Settings
+from tests.tools_app.world import World
 from tools_app import live
 from tools_app.services import dashboard
 
@@ -59,9 +62,11 @@ async def test_the_listener_hears_the_next_event_after_a_broken_refresh(
     tab: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ):
     reads: list[str] = []
+    read, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def broken(*_: Any) -> None:
         reads.append("tried")
+        loop.call_soon_threadsafe(read.set)
         raise BROKEN[0]
 
     class Over(RedisError):
@@ -69,14 +74,46 @@ async def test_the_listener_hears_the_next_event_after_a_broken_refresh(
 
     async def stream() -> AsyncIterator[Event]:
         for number in range(2):
-            yield Event(str(number), "job_completed", {"run_id": str(number)})
+            yield Event(f"{number}-0", "job_completed", {"run_id": str(number)})
+            await asyncio.wait_for(read.wait(), 5)
+            read.clear()
         raise Over
 
     page = tab("/?project=all")
     shell = await page.get_state(live.ShellState)
     shell.user = "owner"
     monkeypatch.setattr(dashboard, "control_tower", broken)
-    monkeypatch.setattr(live.events, "stream", stream)
-    with pytest.raises(Over):
-        await live._push_events(app_with("open", states={"open": page}))
+    monkeypatch.setattr(events, "stream", stream)
+    assert await live._push_events(app_with("open", states={"open": page})) == "refused"
     assert reads == ["tried", "tried"]
+
+
+async def test_a_drop_of_completeness_is_told_on_every_open_page_of_its_account_scope(
+    tab: Any, worlds: dict[str, World], settings: Settings
+):
+    drop = {"connector": "linear", "stream": "issues", "completeness_pct": 80.0, "minimum_pct": 95.0}
+    page = tab("/search?project=all")
+    shell = await page.get_state(live.ShellState)
+    shell.user = "owner"
+    app = app_with("open", states={"open": page})
+    await live._to_open_pages(app, {**drop, "account_scope_id": str(worlds["two"].scope)}, live._show_drop)
+    assert shell.toasts == []
+    await live._to_open_pages(app, {**drop, "account_scope_id": str(worlds["one"].scope)}, live._show_drop)
+    assert [(each.message, each.tone) for each in shell.toasts] == [
+        ("Linear, Issues: completeness fell to 80%; at least 95% is expected.", "bad")
+    ]
+
+
+async def test_the_listener_passes_a_drop_on(monkeypatch: pytest.MonkeyPatch):
+    told: list[Any] = []
+
+    async def stream() -> AsyncIterator[Event]:
+        yield Event("1", "completeness_drop", {"stream": "issues"})
+
+    async def show(state: Any, payload: Mapping[str, Any]) -> None:
+        told.append((state, payload["stream"]))
+
+    monkeypatch.setattr(live.events, "stream", stream)
+    monkeypatch.setattr(live, "_show_drop", show)
+    await live._push_events(app_with("open"))
+    assert told == [("open", "issues")]

@@ -1,5 +1,7 @@
 """ASGI middleware around everything the server answers: request id, security headers, access log, last-resort 500.
 
+It also counts what is under way, for the server to wait for when it stops (`services.serving`).
+
 `x-request-id` of the caller is taken over when it is sane (a proxy's id then joins both logs), else one is made; it
 is echoed in the answer and put into the log context. Written against plain ASGI, so that event streams are passed
 through as they come and websockets are left alone.
@@ -16,6 +18,7 @@ from models.infra import metrics
 from models.infra.ids import new_id
 from models.infra.logging import get_logger
 from models.infra.logging import request_id as request_id_var
+from tools_app.services.serving import serving
 
 log = get_logger(__name__)
 
@@ -26,17 +29,20 @@ _HEADERS = {
     "x-frame-options": "DENY",
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 # Data needs nothing loaded; the docs page loads its own assets only; pages may not be framed or re-based.
-_CSP_DATA = "default-src 'none'; frame-ancestors 'none'"
+_CSP_DATA = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 _CSP_DOCS = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "connect-src 'self'; frame-ancestors 'none'"
+    "connect-src 'self'; base-uri 'none'; object-src 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_CSP_PAGES = "base-uri 'self'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
+_CSP_PAGES = "base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
 
 
+# What an access log keeps of a path that somebody made up.
+_PATH_CHARS = 200
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -71,50 +77,78 @@ class RequestContext:
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _SANE.match(given) else str(new_id())
         token = request_id_var.set(request_id)
-        path: str = scope["path"]
+        answer = _Answer(scope["path"], request_id, send, https=self.https)
         started = time.perf_counter()
-        status = 0
-
-        async def send_with_headers(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("content-security-policy", _policy(path))
-                if self.https:
-                    headers.setdefault("strict-transport-security", "max-age=31536000")
-                if _is_data(path):
-                    headers.setdefault("cache-control", "no-store")
-            await send(message)
-
+        serving.begin()
         try:
-            await self.app(scope, receive, send_with_headers)
+            await self.app(scope, receive, answer.send)
         except Exception as fault:
             # The last door: the cause goes to the log with the id that the caller sees, nothing else goes out.
-            log.exception("request failed", path=path, method=scope["method"], error=type(fault).__name__)
-            if not status:
-                await _send_failure(send_with_headers, request_id)
-            elif status != 500:
+            path, error = scope["path"][:_PATH_CHARS], type(fault).__name__
+            log.exception("request failed", path=path, method=scope["method"], error=error)
+            if not answer.status:
+                await _send_failure(answer.send, request_id)
+            elif answer.status != 500:
                 # Half an answer is out: only a broken connection tells the client.
                 raise
         finally:
-            if _is_data(path):
+            if not answer.is_stream:
+                serving.end()
+            if _is_data(scope["path"]):
                 took_s = time.perf_counter() - started
-                _observe(scope, status or 500, took_s)
-                took_ms = round(took_s * 1000, 1)
-                log.info("request", method=scope["method"], path=path, status=status, took_ms=took_ms)
+                _tell(scope, answer.status or 500, took_s, is_stream=answer.is_stream)
             request_id_var.reset(token)
 
 
-def _observe(scope: Scope, status: int, took_s: float) -> None:
-    """Count a request under its route's template: unknown paths share one label, or a scanner would fill memory."""
-    template = getattr(scope.get("route"), "path", None)
-    route = "unknown" if template is None else f"{scope.get('root_path', '')}{template}"
+class _Answer:
+    """The answer to one request as it goes out: its status, and the headers that every answer has."""
+
+    def __init__(self, path: str, request_id: str, send: Send, *, https: bool) -> None:
+        self.status = 0
+        self.is_stream = False
+        self._path, self._request_id, self._send, self._https = path, request_id, send, https
+
+    async def send(self, message: Message) -> None:
+        """ASGI's send."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self._complete(MutableHeaders(scope=message))
+        await self._send(message)
+
+    def _complete(self, headers: MutableHeaders) -> None:
+        headers["x-request-id"] = self._request_id
+        for name, value in _HEADERS.items():
+            headers.setdefault(name, value)
+        headers.setdefault("content-security-policy", _policy(self._path))
+        if self._https:
+            headers.setdefault("strict-transport-security", "max-age=31536000; includeSubDomains")
+        if _is_data(self._path):
+            headers.setdefault("cache-control", "no-store")
+        if headers.get("content-type", "").startswith("text/event-stream"):
+            self.is_stream = True
+            serving.end()
+        elif serving.stopping:
+            # A kept-alive connection that is simply closed may take a request that is on its way with it.
+            headers["connection"] = "close"
+
+
+def _tell(scope: Scope, status: int, took_s: float, *, is_stream: bool) -> None:
+    """Count and log an answered request under its route's template; a stream's hours are no latency.
+
+    Unknown paths share one label, or a scanner would fill memory.
+    """
+    route = _route(scope)
     method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-    metrics.http_request_duration_seconds.labels(method, route, str(status)).observe(took_s)
+    if not is_stream:
+        metrics.http_request_duration_seconds.labels(method, route, str(status)).observe(took_s)
+    path = scope["path"][:_PATH_CHARS]
+    log.info("request", method=method, route=route, path=path, status=status, took_ms=round(took_s * 1000, 1))
+
+
+def _route(scope: Scope) -> str:
+    """The template of the route that answers, `other` when none does."""
+    template = getattr(scope.get("route"), "path", None)
+    return "other" if not template else f"{scope.get('root_path', '')}{template}"
 
 
 async def _send_failure(send: Send, request_id: str) -> None:

@@ -18,7 +18,8 @@ from reflex_base.utils.format import format_event_handler
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.infra.database import in_db
-from models.infra.logging import get_logger
+from models.infra.ids import new_id
+from models.infra.logging import get_logger, origin, request_id
 from tools_app.services import auth
 
 log = get_logger(__name__)
@@ -41,7 +42,12 @@ class SessionGuard(Middleware):
     """Empties the pages' States before an event of a session that they do not belong to."""
 
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> None:  # noqa: ARG002 - its signature
-        """Compare owner and visitor; a connecting page's session must be live too."""
+        """Compare owner and visitor; a connecting page's session must be live too.
+
+        Also gives the event a request id of its own: what the handler logs, asks and enqueues carries it.
+        """
+        request_id.set(str(new_id()))
+        origin.set(f"page:{event.name.rpartition('.')[2]}")
         cookies = state.router.headers.cookie
         visitor = _fingerprint(cookies)
         if visitor and event.name in CONNECTS and not await _is_live(cookies):

@@ -21,6 +21,7 @@ from models.infra.database import in_db, reading
 from models.infra.errors import AppError
 from models.infra.logging import get_logger
 from models.queries import operations
+from tools_app.services.health import check_health
 
 log = get_logger(__name__)
 
@@ -42,9 +43,12 @@ class FinishedRuns:
         until = max(now - _COMMIT_LAG, self.counted_until)
         with reading() as session:
             operations.limit_time(session, _STATEMENT_MS)
-            found = operations.count_finished_runs(session, self.counted_until, until)
-        for (job, status), runs in found.items():
-            metrics.job_runs_finished.labels(job, status).inc(runs)
+            found = operations.list_finished_runs(session, self.counted_until, until)
+        for run in found:
+            metrics.job_runs_finished.labels(run.job, run.status).inc()
+            metrics.embedded_chunks.inc(run.embedded)
+            if run.duration_s is not None:
+                metrics.job_run_duration_seconds.labels(run.job).observe(run.duration_s)
         self.counted_until = until
 
 
@@ -99,12 +103,19 @@ def _read_circuits() -> None:
 
 
 def _read_queues() -> None:
+    metrics.workers_alive.set(enqueue.count_workers())
     for name, waiting in enqueue.queue_depths().items():
         metrics.queue_depth.labels(name).set(waiting)
 
 
+def _read_parts() -> None:
+    for part, state in check_health().checks.items():
+        metrics.part_up.labels(part).set(state == "ok")
+
+
 _DATABASE = _Reader("database", _read_database, metrics.connector_error_rate)
 _QUEUES = _Reader("queues", _read_queues, metrics.queue_depth)
+_PARTS = _Reader("parts", _read_parts, metrics.part_up)
 _CIRCUITS = _Reader("circuits", _read_circuits, metrics.circuit_open)
 
 
@@ -114,6 +125,7 @@ async def refresh_metrics() -> None:
         asyncio.ensure_future(in_db(_DATABASE.refresh)): _DATABASE,
         asyncio.ensure_future(in_db(_CIRCUITS.refresh)): _CIRCUITS,
         asyncio.ensure_future(asyncio.to_thread(_QUEUES.refresh)): _QUEUES,
+        asyncio.ensure_future(asyncio.to_thread(_PARTS.refresh)): _PARTS,
     }
     _, late = await asyncio.wait(reads, timeout=_WAIT_S)
     for read in late:

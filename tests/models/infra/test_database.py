@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import InternalError, OperationalError
 
-from models.infra.database import engine, in_db, normalise_url, reading, transaction
+from models.infra.database import engine, in_db, normalise_url, reading, sql_comment, transaction
 from models.infra.errors import Unavailable
+from models.infra.logging import origin, request_id
 from models.infra.metrics import registry
 from models.infra.settings import override_settings
 
@@ -56,6 +57,15 @@ def test_a_statement_that_runs_too_long_is_cancelled(database: str) -> None:
         pytest.raises(OperationalError, match="statement timeout"),
     ):
         session.execute(text("select pg_sleep(5)"))
+
+
+def test_the_server_notices_within_a_minute_that_a_machine_with_locks_is_gone(database: str) -> None:
+    with reading() as session:
+        idle, interval, count = (
+            int(session.execute(text(f"show tcp_keepalives_{name}")).scalar_one())
+            for name in ("idle", "interval", "count")
+        )
+    assert 0 < idle + interval * count < 60
 
 
 def test_callers_that_wait_for_a_connection_are_counted(database: str) -> None:
@@ -110,3 +120,67 @@ def test_the_driver_is_always_spelled_out() -> None:
 def test_without_a_database_url_the_error_says_so() -> None:
     with pytest.raises(Unavailable, match="DATABASE_URL"):
         engine()
+
+
+def _as_the_server_sees_it(value: str) -> str:
+    with reading() as session:
+        statement = text(
+            "select query from pg_stat_activity where pid = pg_backend_pid() and :value = :value"
+        )
+        return session.execute(statement, {"value": value}).scalar_one()
+
+
+def test_a_statement_says_for_which_request_and_route_it_runs(database: str) -> None:
+    tokens = request_id.set("req-42"), origin.set("/api/records/{record_id}")
+    try:
+        seen = _as_the_server_sees_it("100 % of it")
+    finally:
+        request_id.reset(tokens[0])
+        origin.reset(tokens[1])
+    assert seen.endswith(" /*request_id='req-42',route='/api/records/{record_id}'*/")
+    assert not _as_the_server_sees_it("x").endswith("*/")
+
+
+def test_only_the_first_statement_of_a_transaction_differs_by_request(database: str) -> None:
+    seen: list[list[str]] = []
+    activity = text("select current_query()")
+    for name in ("req-00001", "req-00002"):
+        tokens = request_id.set(name), origin.set("/api/projects")
+        try:
+            with reading() as session:
+                seen.append([session.execute(activity).scalar_one() for _ in range(3)])
+        finally:
+            request_id.reset(tokens[0])
+            origin.reset(tokens[1])
+    assert [name in each[0] for name, each in zip(("req-00001", "req-00002"), seen, strict=True)] == [
+        True,
+        True,
+    ]
+    assert seen[0][1:] == seen[1][1:]
+    assert seen[0][1].endswith(" /*route='/api/projects'*/")
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "x*/; select 1; --",
+        "'; drop table sessions; --",
+        "%s %(value)s :value",
+        "/* nested */",
+        "a\nb\0c",
+        "я" * 999,
+    ],
+)
+def test_no_value_ends_the_comment_or_becomes_a_placeholder(database: str, hostile: str) -> None:
+    tokens = request_id.set(hostile), origin.set(hostile)
+    try:
+        comment = sql_comment()
+        seen = _as_the_server_sees_it("x")
+    finally:
+        request_id.reset(tokens[0])
+        origin.reset(tokens[1])
+    assert seen.endswith(comment)
+    assert comment.count("*/") == comment.count("/*") == 1
+    assert comment.count("'") == 4
+    assert "%" not in comment
+    assert len(comment) < 400

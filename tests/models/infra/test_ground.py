@@ -4,6 +4,8 @@ import datetime as dt
 import io
 import json
 import logging
+import sys
+import threading
 from uuid import UUID
 
 import pytest
@@ -72,4 +74,27 @@ def test_a_log_line_is_json_with_the_agreed_fields_and_masked_secrets() -> None:
     assert (ours["msg"], ours["rows"], ours["request_id"], ours["service"]) == ("hello", 3, "req-1", "web")
     assert "s3cret" not in out.getvalue()
     assert "p4ss" not in out.getvalue()
-    assert (theirs["msg"], theirs["level"]) == ("library line", "warning")
+    assert (theirs["msg"], theirs["level"], theirs["request_id"]) == ("library line", "warning", "")
+
+
+def test_warnings_and_what_nobody_caught_are_log_lines_too() -> None:
+    out = io.StringIO()
+    root = logging.getLogger()
+    before, hooks = root.handlers[:], (sys.excepthook, threading.excepthook)
+    try:
+        configure_logging("worker", out)
+        # What `captureWarnings` makes of a warning; pytest puts its own hook in its place.
+        logging._showwarning("careful", UserWarning, "module.py", 1)  # pyright: ignore[reportAttributeAccessIssue]
+        thread = threading.Thread(target=lambda: 1 / 0)
+        thread.start()
+        thread.join()
+        sys.excepthook(ValueError, ValueError("lost"), None)
+    finally:
+        logging.captureWarnings(capture=False)
+        root.handlers[:] = before
+        sys.excepthook, threading.excepthook = hooks
+    warned, in_thread, uncaught = (json.loads(line) for line in out.getvalue().splitlines())
+    assert "careful" in warned["msg"]
+    assert "ZeroDivisionError" in in_thread["exception"]
+    assert (uncaught["level"], uncaught["service"]) == ("critical", "worker")
+    assert "lost" in uncaught["exception"]

@@ -1,6 +1,8 @@
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -9,6 +11,7 @@ from models.infra import events, metrics
 from models.infra.redis import events_redis
 from tests.tools_app.world import World
 from tools_app.api import events as api_events
+from tools_app.api.event_response import Slots
 
 
 def frames(response: httpx.Response) -> Iterator[tuple[str, dict, str]]:
@@ -85,8 +88,97 @@ def test_a_stream_ends_soon_after_its_session_does(
             assert other.post(
                 "/api/auth/logout", headers={"x-csrf-token": client.headers["x-csrf-token"]}
             ).is_success
-        assert all(kind == "heartbeat" for kind, _, _ in stream)
-    assert metrics.sse_connections_total._value.get() >= 0
+        rest = [(kind, data) for kind, data, _ in stream]
+    assert rest[-1] == ("closing", {"reason": "session_ended"})
+    assert {kind for kind, _ in rest[:-1]} <= {"heartbeat"}
+
+
+def test_a_busy_stream_looks_after_its_session_too(
+    client: httpx.Client, worlds: dict[str, World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_events, "HEARTBEAT_S", 0.5)
+    stop = threading.Event()
+
+    def publish() -> None:
+        while not stop.wait(0.02):
+            events.publish("job_progress", completed(worlds["one"], "busy"))
+
+    publisher = threading.Thread(target=publish, daemon=True)
+    publisher.start()
+    try:
+        with client.stream("GET", "/api/events/stream") as response:
+            kinds = []
+            for kind, _, _ in frames(response):
+                kinds.append(kind)
+                if kind == "heartbeat":
+                    break
+    finally:
+        stop.set()
+        publisher.join()
+    assert "job_progress" in kinds
+
+
+def test_the_first_event_is_where_a_cut_off_client_resumes(
+    client: httpx.Client, worlds: dict[str, World]
+) -> None:
+    events.publish("job_completed", completed(worlds["one"], "earlier"))
+    with client.stream("GET", "/api/events/stream") as response:
+        kind, data, position = next(frames(response))
+    assert (kind, data) == ("connected", {"resumed": False, "gap": False})
+    events.publish("job_completed", completed(worlds["one"], "meanwhile"))
+    with client.stream("GET", "/api/events/stream", headers={"last-event-id": position}) as response:
+        stream = frames(response)
+        assert next(stream)[1] == {"resumed": True, "gap": False}
+        assert next(stream)[1]["job"] == "meanwhile"
+
+
+def test_a_client_that_was_away_too_long_is_told_of_the_gap(
+    client: httpx.Client, worlds: dict[str, World]
+) -> None:
+    first = events.publish("job_completed", completed(worlds["one"], "dropped"))
+    events.publish("job_completed", completed(worlds["one"], "dropped too"))
+    events.publish("job_completed", completed(worlds["one"], "kept"))
+    events_redis().xtrim(events.STREAM, maxlen=1, approximate=False)
+    for last_id in (first, f"{2**60}-0"):
+        with client.stream("GET", "/api/events/stream", headers={"last-event-id": last_id}) as response:
+            assert next(frames(response))[1] == {"resumed": True, "gap": True}
+
+
+@pytest.mark.parametrize("kind", ["job_progress", "job_completed", "completeness_drop", "identity_preview"])
+def test_every_kind_of_event_for_people_is_passed_on(
+    client: httpx.Client, worlds: dict[str, World], kind: str
+) -> None:
+    before = events.publish("job_completed", completed(worlds["one"], "before"))
+    events.publish("between_processes", completed(worlds["one"], "internal"))
+    events.publish(kind, completed(worlds["one"], "shown"))
+    with client.stream("GET", "/api/events/stream", headers={"last-event-id": before}) as response:
+        stream = frames(response)
+        next(stream)
+        got, data, _ = next(stream)
+    assert (got, data["job"]) == (kind, "shown")
+
+
+def test_a_session_has_a_limited_number_of_streams(
+    client: httpx.Client, login: Callable[..., httpx.Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_events, "slots", Slots(per_session=2, in_all=3))
+    before = metrics.sse_connections_total._value.get()
+    other = login()
+    with ExitStack() as stack:
+        for each in (client, client, other):
+            stack.enter_context(each.stream("GET", "/api/events/stream"))
+        assert metrics.sse_connections_total._value.get() == before + 3
+        refused = client.get("/api/events/stream")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_streams")
+        assert int(refused.headers["retry-after"]) > 0
+        full = other.get("/api/events/stream")
+        assert (full.status_code, full.json()["error"]["code"]) == (503, "streams_full")
+    # Given back when the clients are gone.
+    for _ in range(100):
+        if metrics.sse_connections_total._value.get() == before:
+            break
+        time.sleep(0.1)
+    assert metrics.sse_connections_total._value.get() == before
 
 
 def test_a_malformed_last_event_id_is_400(client: httpx.Client) -> None:
@@ -106,7 +198,10 @@ def test_a_stream_that_redis_refuses_ends_so_that_the_client_connects_again(
     monkeypatch.setattr(events, "_BACKOFF_S", (0.01,))
     events_redis().set(events.STREAM, "not a stream")
     with client.stream("GET", "/api/events/stream") as response:
-        assert [kind for kind, _, _ in frames(response)] == ["connected"]
+        assert [(kind, data) for kind, data, _ in frames(response)] == [
+            ("connected", {"resumed": False, "gap": True}),
+            ("closing", {"reason": "refused"}),
+        ]
 
 
 def test_without_a_session_there_is_no_stream(anonymous: httpx.Client) -> None:

@@ -72,5 +72,5 @@ def test_metrics_know_when_a_connector_last_succeeded_and_how_long_requests_took
     text = client.get("/metrics").text
     assert 'connector_last_success_at{connector="linear"} 1.' in text
     assert 'route="/api/connectors/{name}/sync",status="202"' in text
-    assert 'route="unknown",status="404"' in text
+    assert 'route="other",status="404"' in text
     assert "/api/no/such" not in text

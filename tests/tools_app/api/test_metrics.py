@@ -114,3 +114,101 @@ def test_the_server_ends_a_read_that_takes_too_long(database: str) -> None:
         with pytest.raises(OperationalError, match="statement timeout"):
             session.execute(sql("select pg_sleep(5)"))
         session.rollback()
+
+
+PROMISED = (
+    "db_pool_total", "db_pool_idle", "db_pool_waiting", "cache_hits_total", "cache_misses_total", "cache_sets_total",
+    "cache_invalidations_total", "sse_connections_total", "connector_last_success_at", "connector_error_rate",
+    "lightrag_query_duration_seconds", "http_request_duration_seconds", "queue_depth", "job_run_duration_seconds",
+    "job_runs_finished_total", "connector_circuit_open", "login_failures_total", "rate_limit_hits_total",
+    "embedded_chunks_total", "workers_alive", "part_up", "process_resident_memory_bytes",
+)  # fmt: skip
+
+
+def test_every_promised_metric_is_described(anonymous: httpx.Client) -> None:
+    text = anonymous.get("/metrics").text
+    # The text format writes a counter's family without its suffix in some versions: samples and families both count.
+    names = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    assert {
+        name for name in PROMISED if name not in names and name.removesuffix("_total") not in names
+    } == set()
+
+
+def test_paths_and_methods_that_somebody_makes_up_make_no_new_series(
+    anonymous: httpx.Client, worlds: dict[str, World]
+) -> None:
+    def series() -> int:
+        text = anonymous.get("/metrics").text
+        return sum(line.startswith("http_request_duration_seconds_count") for line in text.splitlines())
+
+    def hammer(start: int) -> None:
+        for number in range(start, start + 40):
+            anonymous.get(f"/api/made/up/{number}")
+            anonymous.get(f"/api/connectors/errors/{number}/payload")
+            anonymous.get(f"/metrics/{number}?x={number}")
+            anonymous.request(f"ODD{number}", f"/api/projects/{number}")
+            anonymous.post(f"/api/webhooks/vendor{number}/{number}", json={})
+
+    hammer(0)
+    before = series()
+    hammer(1_000)
+    assert series() == before
+
+
+def test_failed_logins_and_refusals_by_a_limit_are_counted(
+    anonymous: httpx.Client, worlds: dict[str, World]
+) -> None:
+    def counted() -> tuple[float, ...]:
+        text = anonymous.get("/metrics").text
+        samples = (
+            'login_failures_total{reason="wrong_credentials"}',
+            'login_failures_total{reason="throttled"}',
+            'rate_limit_hits_total{limit="login_address"}',
+        )
+        return tuple(value(text, sample) or 0 for sample in samples)
+
+    before = counted()
+    for _ in range(6):
+        anonymous.post("/api/auth/login", json={"username": "somebody", "password": "a guess"})
+    wrong, throttled, refused = (now - then for now, then in zip(counted(), before, strict=True))
+    assert (wrong, throttled, refused) == (5, 1, 1)
+
+
+def test_how_long_runs_take_and_what_they_embed_comes_from_the_rows_that_workers_leave(
+    anonymous: httpx.Client, worlds: dict[str, World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures.finished_runs, "counted_until", utcnow() - MINUTE)
+    text = anonymous.get("/metrics").text
+    names = (
+        'job_run_duration_seconds_sum{job="index"}',
+        'job_run_duration_seconds_count{job="index"}',
+        "embedded_chunks_total",
+    )
+    before = [value(text, name) or 0 for name in names]
+    ended = dt.timedelta(seconds=10)
+    add_run(
+        worlds["one"],
+        ended,
+        job="index",
+        connector=None,
+        started_at=utcnow() - ended - 7 * dt.timedelta(seconds=1),
+        counts={"embedded": 40},
+    )
+    add_run(worlds["one"], ended, job="index", connector=None, status="skipped")
+    monkeypatch.setattr(figures.finished_runs, "counted_until", utcnow() - MINUTE)
+    text = anonymous.get("/metrics").text
+    seconds, runs, embedded = (
+        (value(text, name) or 0) - was for name, was in zip(names, before, strict=True)
+    )
+    assert (round(seconds), runs, embedded) == (7, 1, 40)
+
+
+def test_every_part_says_whether_it_answers(anonymous: httpx.Client, worlds: dict[str, World]) -> None:
+    text = anonymous.get("/metrics").text
+    assert value(text, 'part_up{part="database"}') == 1
+    assert value(text, 'part_up{part="worker"}') == 0
+    assert value(text, "workers_alive") == 0
+    with override_settings(redis_url=""):
+        text = anonymous.get("/metrics").text
+    assert value(text, 'part_up{part="redis"}') == 0
+    assert value(text, 'part_up{part="database"}') == 1
