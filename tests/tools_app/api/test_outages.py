@@ -31,7 +31,7 @@ from tests.scopes import make_connection, make_scope
 from tests.tools_app.conftest import PASSWORD, USER
 from tests.vendors import Vendors, running_vendors
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 CONNECTORS = ("chatwoot", "linear", "attio")
 PATIENCE_S = 150.0
