@@ -16,7 +16,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from deploy.embedded import ServerUrls
+from deploy.embedded import ServerUrls, is_free
 from models.infra.cache import cache
 from models.infra.database import close_database, reading, transaction
 from models.infra.ids import ConnectionId
@@ -260,6 +260,9 @@ def test_vendors_that_refuse_connections_for_a_time_are_copied_when_they_are_bac
         os.kill(vendors.pid, signal.SIGKILL)
         until(lambda: all(card["error_code"] in AWAY for card in cards(user).values()), PATIENCE_S)
         here = count("cw_messages")
+        # Connections of the killed one linger for a while.
+        for offset in range(3):
+            until(lambda port=vendors.port_base + offset: is_free(port), PATIENCE_S)
         with running_vendors(tmp_path / "sandbox", vendors.port_base) as again:
             until(lambda: all_well(user), PATIENCE_S)
             assert count("cw_messages") > here
