@@ -238,8 +238,8 @@ def test_a_vendor_that_answers_503_for_a_time_is_copied_when_it_is_back(
         until(lambda: all(cards(user)[name]["state"] == "ok" for name in others), PATIENCE_S)
         assert cards(user)[connector]["error_count"] > 0
         listed = user.get("/api/connectors/errors", params={"project_id": "all"}).json()["items"]
-        assert {each["connector"] for each in listed} == {connector}
-        assert {each["kind"] for each in listed} <= set(AWAY)
+        assert {each["connection_id"] for each in listed} == {str(connections[connector])}
+        assert {each["error_kind"] for each in listed} <= set(AWAY)
         assert all(each["next_retry_at"] for each in listed if each["status"] == "pending")
         vendors.clear_faults()
         until(lambda: all_well(user), PATIENCE_S)
