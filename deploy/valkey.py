@@ -59,8 +59,8 @@ class EmbeddedValkey:
 
         self._dir.mkdir(parents=True, exist_ok=True)
         self._port = port
-        # A new password at every start: nobody but this run's children needs it.
-        self._password = secrets.token_urlsafe(24)
+        # A new password for every run: nobody but its children needs it, and they know it when the server comes again.
+        self._password = self._password or secrets.token_urlsafe(24)
         config = self._dir / "valkey.conf"
         config.unlink(missing_ok=True)
         config.touch(mode=0o600)

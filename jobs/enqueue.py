@@ -7,7 +7,7 @@ Redis is away it stays in the outbox, and the dispatcher enqueues it later.
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from redis.exceptions import RedisError
@@ -22,13 +22,17 @@ from models.infra.ids import AccountScopeId, ConnectionId, JobRunId
 from models.infra.logging import get_logger, request_id
 from models.infra.redis import queue_redis
 from models.infra.scope import Scope
-from models.queries import job_runs, sync_state, webhooks
+from models.queries import job_runs, outbound, sync_state, webhooks
+
+if TYPE_CHECKING:
+    from jobs.queue_dashboard import QueueDashboard
 
 # Who asks for the cheap form of a comparison.
 CHEAP_FOR = "sync"
 # Work that may have passed a record before it changed: asked for while it runs, it is done once more afterwards.
-_DONE_AGAIN = ("index", "refetch", "mirror")
+_DONE_AGAIN = ("index", "refetch", "mirror", "outbound")
 WEBHOOK = "webhook"
+SCHEDULE = "schedule"
 
 log = get_logger(__name__)
 
@@ -107,6 +111,15 @@ class JobsStatus:
     schedule: tuple[CadenceState, ...]
     runs: tuple[RunState, ...]
     outbox: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardAnswer:
+    """What RQ's dashboard says to a request: status, headers, and the whole body (its pages are small)."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
 
 
 def request_sync(
@@ -195,6 +208,30 @@ def request_indexing(account_scope_id: AccountScopeId | None, requested_by: str)
     return [_request("index", str(scope), requested_by, scope) for scope in scopes]
 
 
+def request_job(
+    job: str, connection_id: ConnectionId | None, account_scope_id: AccountScopeId, requested_by: str
+) -> list[JobRunRef]:
+    """Ask for a job by its name, as `jobs.cascade` does: of the scope, or of one or all of its connections.
+
+    Raises NotFound like `request_sync`.
+    """
+    if job in runs.PER_ACCOUNT_SCOPE:
+        return [_request(job, str(account_scope_id), requested_by, account_scope_id)]
+    if job == "reconcile":
+        return request_reconciliation(connection_id, requested_by, account_scope_id=account_scope_id)
+    return _request_each(job, connection_id, requested_by, account_scope_id)
+
+
+def request_outbound(account_scope_id: AccountScopeId | None, requested_by: str) -> list[JobRunRef]:
+    """Ask for approved messages of one account scope to be sent, or of every one where some wait."""
+    if account_scope_id is not None:
+        scopes = [account_scope_id]
+    else:
+        with reading() as session:
+            scopes = outbound.scopes_with_open(session)
+    return [_request("outbound", str(scope), requested_by, scope) for scope in scopes]
+
+
 def jobs_status(scope: Scope, limit: int = 50) -> JobsStatus:
     """What the queue does now, and the scope's newest runs. Without Redis the database's part is still answered."""
     with reading() as session:
@@ -230,6 +267,14 @@ def open_circuits(connections: Iterable[tuple[str, str]]) -> frozenset[tuple[str
 def queue_depths() -> dict[str, int]:
     """Jobs waiting in each queue. Raises RedisError and Unavailable without Redis."""
     return {spec.name: queues.queue(spec).count for spec in queues.QUEUES}
+
+
+def queue_dashboard(prefix: str) -> "QueueDashboard":
+    """RQ's own dashboard, to be mounted at `prefix` behind a guard: it asks nobody to log in."""
+    # Loaded by the first who looks: a highlighter and a template engine that nothing else here needs.
+    from jobs.queue_dashboard import QueueDashboard  # noqa: PLC0415
+
+    return QueueDashboard(prefix)
 
 
 def count_workers() -> int:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from jobs.graph import refresh_graph
+from jobs.themes import refresh_themes
 from models.infra.database import reading, transaction
 from models.infra.errors import AppError
 from models.infra.ids import AccountScopeId
@@ -81,12 +83,15 @@ def index_pending(
     started = time.monotonic()
     tally = _Tally()
     _rebuild(account_scope_id, tally, started + budget_s)
+    refresh_graph(account_scope_id, lag=LAG, until=started + budget_s)
     _learn(account_scope_id, started + budget_s)
     rebuilt = time.monotonic()
     if not lexical_only:
         _embed(account_scope_id, tally, started + budget_s, progress)
     with reading() as session:
         pending = index_store.count_pending(session, account_scope_id)
+    if not lexical_only and not pending:
+        refresh_themes(account_scope_id, until=started + budget_s)
     result = IndexResult(
         threads=tally.threads,
         written=tally.written,

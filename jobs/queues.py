@@ -3,6 +3,7 @@
 RQ's default serialiser is pickle, which executes whatever a writer of Redis puts there; JSON carries plain arguments.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -41,6 +42,7 @@ FUNCTIONS: dict[str, QueueSpec] = {
     "jobs.tasks.repair_connection": SYNC,
     "jobs.tasks.refetch_connection": SYNC,
     "jobs.tasks.mirror_connection": SYNC,
+    "jobs.tasks.deliver_outbound": SYNC,
     "jobs.tasks.index_chunks": INDEX,
 }
 
@@ -55,10 +57,24 @@ class JsonJob(Job):
         return super().create(*args, **kwargs)
 
     @classmethod
-    def fetch(cls, *args: Any, **kwargs: Any) -> "Job":
-        """Like RQ's, with JSON unless told otherwise."""
-        kwargs["serializer"] = JSONSerializer
-        return super().fetch(*args, **kwargs)
+    def fetch(
+        cls,
+        id: str,  # noqa: A002  # RQ's name
+        connection: "Redis | None" = None,
+        serializer: Any = None,  # noqa: ARG003  # what it overrules
+    ) -> "Job":
+        """Like RQ's, with JSON whatever the caller thinks."""
+        return super().fetch(id, connection=connection, serializer=JSONSerializer)
+
+    @classmethod
+    def fetch_many(
+        cls,
+        job_ids: Iterable[str],
+        connection: Redis,
+        serializer: Any = None,  # noqa: ARG003  # what it overrules
+    ) -> "list[Job | None]":
+        """Like RQ's, with JSON whatever the caller thinks."""
+        return super().fetch_many(job_ids, connection=connection, serializer=JSONSerializer)
 
 
 class JsonQueue(Queue):
@@ -103,7 +119,7 @@ def is_known(job_id: str) -> bool:
 
 def fetch(job_id: str) -> Job | None:
     """The job under this id, or None."""
-    return JsonJob.fetch_many([job_id], connection=queue_redis(), serializer=JSONSerializer)[0]
+    return JsonJob.fetch_many([job_id], connection=queue_redis())[0]
 
 
 def job_id_of(run_id: UUID | str, attempt: int) -> str:

@@ -16,7 +16,7 @@ from sqlmodel import Session
 from jobs.comparison import Figures, compare, sum_of
 from jobs.connectors.errors import CredentialsInvalid, VendorError
 from jobs.page_writer import SyncRun, table_of
-from jobs.sweep import PER_PARENT, WITH, Sweep
+from jobs.sweep import PER_PARENT, SWEPT, WITH, Sweep
 from jobs.sync import Progress, open_run
 from models.infra import events
 from models.infra.clock import utcnow
@@ -25,6 +25,7 @@ from models.infra.ids import ConnectionId, ProjectId
 from models.infra.logging import get_logger, request_id
 from models.infra.settings import get_settings
 from models.queries import reconciliation as queries
+from models.queries import sync_state
 from models.queries.audit import add_audit_event
 from models.queries.records import STREAM_TABLES
 
@@ -172,6 +173,8 @@ def _measure(sweep: Sweep, stream: str, measured_at: dt.datetime, error: VendorE
             whole["duplicates"] = queries.count_duplicates(session, place, run.connection.id)
         shares = [_share_row(run, stream, measured_at, project, each) for project, each in parts.items()]
         queries.add_metrics(session, [whole, *shares], keep=_KEEP)
+        if stream == "messages" and error is None and sweep.reached is not None:
+            sync_state.commit_cursor(session, run.connection, SWEPT, {"reached": sweep.reached})
         result = _result(stream, whole, previous, error)
         alert = _record(session, run, result)
     if alert:

@@ -11,7 +11,7 @@ from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
 from models.infra.ids import JobRunId
 from models.infra.logging import get_logger
-from models.queries import job_runs, webhooks
+from models.queries import idempotency, job_runs, webhooks
 from models.queries.locks import is_locked
 
 # A run younger than this may simply not have been picked up yet.
@@ -60,6 +60,7 @@ def recover(settled_s: float = _SETTLED_S) -> Recovered:
             deliveries_before=utcnow() - webhooks.DELIVERIES_KEPT,
             hints_before=utcnow() - _KEEP_HINTS,
         )
+        deleted += idempotency.forget_old(session, utcnow())
     return Recovered(sent, requeued, given_up, deleted)
 
 

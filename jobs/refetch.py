@@ -2,7 +2,7 @@
 
 Written by the writer of the sync. "Not found" by id is the vendor's word that a record is gone: it gets a tombstone. A
 hint is dropped in the transaction that follows it, so that a run killed at any point repeats at most one. What has no
-address of its own (a note, a comment) is left to a sync, which the caller asks for.
+address of its own (a note, a task) is left to a sync, which the caller asks for.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from jobs.connectors.base import Record, Thread, Window
+from jobs.connectors.base import Page, Record, Thread, Window
 from jobs.connectors.errors import CircuitOpen, CredentialsInvalid, RateLimited, VendorError
 from jobs.page_writer import SyncRun, table_of, write_page, write_records
 from jobs.retry import queue_failure
@@ -140,6 +140,7 @@ class _Refetch:
         try:
             record = run.connector.fetch_one(stream, vendor_id)
             if record is not None:
+                fetch_missing_parents(run, Page(stream, (record,)))
                 self._bring_leader(record)
         except (CircuitOpen, CredentialsInvalid, RateLimited):
             raise
@@ -197,7 +198,8 @@ class _Refetch:
 
     def _set_aside(self, pending: list[PendingHint], error: Exception) -> None:
         for each in pending:
-            queue_failure(self._run, each.hint.stream, each.hint.vendor_id, error, {})
+            payload = {"conversation_id": each.hint.parent} if each.hint.stream == "messages" else {}
+            queue_failure(self._run, each.hint.stream, each.hint.vendor_id, error, payload)
         self._failed += len(pending)
         self._drop(pending)
 

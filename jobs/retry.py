@@ -1,22 +1,24 @@
 """Tries the failed units of a connection again when their time has come: `connector_errors` is the queue.
 
-A record that the vendor gives by its id is read and written by itself; everything else (a stream, a message, a note) is
-read again by a sync, which resolves what has gone well. What fails once more waits longer, and after five attempts is
-a dead letter (`sync_state.queue_error`).
+A record that the vendor gives by its id is read and written by itself, a message with those next to it in its
+conversation; everything else (a stream, a note) is read again by a sync, which resolves what has gone well. What fails
+once more waits longer, and after five attempts is a dead letter (`sync_state.queue_error`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from jobs.connectors.base import Page, Thread, Window
 from jobs.connectors.errors import BadRecord, CircuitOpen, CredentialsInvalid, VendorError
-from jobs.page_writer import SyncRun, write_records
-from jobs.sync import open_run
+from jobs.page_writer import SyncRun, table_of, write_page, write_records
+from jobs.sync import fetch_missing_parents, open_run
 from models.infra.database import reading, transaction
 from models.infra.ids import ConnectionId
 from models.infra.logging import get_logger
+from models.queries import records as rows
 from models.queries import sync_state
 from models.queries.sync_state import DueError
 
@@ -49,11 +51,16 @@ def retry_connection(connection_id: ConnectionId) -> Retried:
     try:
         for unit in due:
             outcome.tried += 1
-            if unit.unit == "stream" or unit.stream not in run.connector.by_id:
+            conversation = _conversation_of(unit)
+            if conversation is None and (unit.unit == "stream" or unit.stream not in run.connector.by_id):
                 outcome.needs_sync = True
                 continue
             try:
-                _retry_record(run, unit)
+                if conversation is None:
+                    _retry_record(run, unit)
+                elif not _retry_message(run, unit, conversation):
+                    outcome.failed += 1
+                    continue
             except (CircuitOpen, CredentialsInvalid) as error:
                 log.warning("retry ended early", connector=run.connection.connector, kind=error.kind)
                 break
@@ -69,11 +76,41 @@ def retry_connection(connection_id: ConnectionId) -> Retried:
 
 def _retry_record(run: SyncRun, unit: DueError) -> None:
     record = run.connector.fetch_one(unit.stream, unit.unit)
+    if record is not None:
+        fetch_missing_parents(run, Page(unit.stream, (record,)))
     with transaction() as session:
         if record is not None:
             write_records(session, run, unit.stream, [record])
-        # A record that is gone at the vendor has nothing left to mend; the next crawl takes it away here too.
+        else:
+            # "Not there" by id is the vendor's word that it is gone, and there is nothing left to mend.
+            rows.tombstone(session, table_of(run, unit.stream).table, run.connection.id, [unit.unit])
         sync_state.resolve_errors(session, run.connection.id, unit.stream, [unit.unit])
+
+
+def _conversation_of(unit: DueError) -> str | None:
+    """Return where a message is to be read; None for what is no message, or says not where it belongs."""
+    conversation = unit.payload.get("conversation_id")
+    return str(conversation) if unit.stream == "messages" and unit.unit.isdigit() and conversation else None
+
+
+def _retry_message(run: SyncRun, unit: DueError, conversation: str) -> bool:
+    """Read the part of a conversation that holds a message; whether it can be read now, or is gone.
+
+    How far the conversation is read is left as it is.
+    """
+    thread = Thread(conversation, max(0, int(unit.unit) - 1), int(unit.unit))
+    readable = True
+    for page in run.connector.pages("messages", Window({}, run.started, threads=lambda: [thread])):
+        failed = tuple(each for each in page.rejected if each.vendor_id == unit.unit)
+        readable = readable and not failed
+        fetch_missing_parents(run, page)
+        with transaction() as session:
+            # Its neighbours that cannot be read have turns of their own.
+            write_page(session, run, replace(page, rejected=failed, positions=()))
+    if readable:
+        with transaction() as session:
+            sync_state.resolve_errors(session, run.connection.id, unit.stream, [unit.unit])
+    return readable
 
 
 def queue_failure(

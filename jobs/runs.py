@@ -12,15 +12,15 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
-from jobs import queues
+from jobs import freshness, queues
 from models.infra import events
 from models.infra.clock import utcnow
-from models.infra.database import transaction
+from models.infra.database import is_database_away, transaction
 from models.infra.errors import AppError
 from models.infra.ids import JobRunId
 from models.infra.logging import get_logger, origin, request_id
 from models.queries import job_runs
-from models.queries.locks import try_lock
+from models.queries.locks import Lock, try_lock
 
 MAX_ATTEMPTS = 3
 # How often a running job's progress reaches the database, and the stream of events.
@@ -34,7 +34,10 @@ _FUNCTIONS = {
     "refetch": "jobs.tasks.refetch_connection",
     "mirror": "jobs.tasks.mirror_connection",
     "index": "jobs.tasks.index_chunks",
+    "outbound": "jobs.tasks.deliver_outbound",
 }
+# Their subject is an account scope; that of all others is a connection.
+PER_ACCOUNT_SCOPE = frozenset({"index", "outbound"})
 
 log = get_logger(__name__)
 
@@ -68,6 +71,8 @@ class Run:
         self._saved_at = 0.0
         self._published_at = 0.0
         self._notes: dict[str, Any] = {}
+        self._midway = freshness.Midway()
+        self.lock: Lock | None = None
 
     def progress(
         self,
@@ -76,14 +81,17 @@ class Run:
         page: int = 0,
         rows: int = 0,
         eta_s: float | None = None,
+        total: int | None = None,
         project_id: str | None = None,
         note: Mapping[str, Any] | None = None,
     ) -> None:
         """Say how far the run is. Cheap: at most four events a second and a row every two leave the process.
 
-        `note` adds facts to the stored progress and is stored at once.
+        `total` is how many rows the vendor says there are, where it says so. `note` adds facts to the stored progress
+        and is stored at once.
 
-        Not to be called inside a transaction that must stay short: it opens its own.
+        Not to be called inside a transaction that must stay short: it opens its own. Raises what the database says when
+        the run's lock was lost with its connection: another run may hold it now.
         """
         now = time.monotonic()
         payload: dict[str, Any] = {
@@ -97,6 +105,7 @@ class Run:
             "page": page,
             "rows": rows,
             "eta_s": eta_s,
+            "total": total,
         }
         if now - self._published_at >= _PUBLISH_EVERY_S:
             self._published_at = now
@@ -104,9 +113,19 @@ class Run:
         self._notes |= note or {}
         if note or now - self._saved_at >= _SAVE_EVERY_S:
             self._saved_at = now
-            kept = {"stream": stream, "page": page, "rows": rows, "eta_s": eta_s, **self._notes}
+            if self.lock is not None:
+                self.lock.assert_alive()
+            kept = {
+                "stream": stream,
+                "page": page,
+                "rows": rows,
+                "eta_s": eta_s,
+                "total": total,
+                **self._notes,
+            }
             with transaction() as session:
                 job_runs.save_progress(session, self.id, kept)
+        self._midway.passed(self.job, self.account_scope_id)
 
     def take_again(self) -> bool:
         """Whether the same work was asked for while this run runs; asking clears it, the run takes it over."""
@@ -118,7 +137,7 @@ def execute(run_id: str, work: Callable[[Run], JobOutcome]) -> JobOutcome | None
     """Run `work` as the run `run_id`; None when there was nothing to do (unknown, ended, or held by another run).
 
     What `work` raises is recorded and raised again, so that the queue shows it too; except WorkerStopping, after which
-    the run is queued again.
+    the run is queued again, and a database that went away, after which `recovery` does that.
     """
     identity = JobRunId(UUID(run_id))
     with transaction() as session:
@@ -142,6 +161,7 @@ def execute(run_id: str, work: Callable[[Run], JobOutcome]) -> JobOutcome | None
                     message="another run of the same work is active",
                 )
                 return None
+            run.lock = held
             return _locked(run, subject, work)
     except WorkerStopping:
         # After the lock is free: the worker that takes the run over must not find it held.
@@ -204,7 +224,7 @@ def function_of(job: str) -> str:
 
 def arguments_of(job: str, subject: str) -> dict[str, str]:
     """The task's arguments beside `run_id`, from the run's subject."""
-    return {"account_scope_id": subject} if job == "index" else {"connection_id": subject}
+    return {"account_scope_id": subject} if job in PER_ACCOUNT_SCOPE else {"connection_id": subject}
 
 
 def _locked(run: Run, subject: str, work: Callable[[Run], JobOutcome]) -> JobOutcome | None:
@@ -214,6 +234,7 @@ def _locked(run: Run, subject: str, work: Callable[[Run], JobOutcome]) -> JobOut
             return None
         row.status, row.started_at, row.attempt = "running", utcnow(), row.attempt + 1
         session.add(row)
+    freshness.run_began(run.job, run.account_scope_id)
     started = time.monotonic()
     log.info("run started", job=run.job, run_id=str(run.id), subject=subject)
     try:
@@ -222,6 +243,10 @@ def _locked(run: Run, subject: str, work: Callable[[Run], JobOutcome]) -> JobOut
         _finish(run, "failed", {}, time.monotonic() - started, code=error.code, message=error.message)
         raise
     except Exception as error:
+        if is_database_away(error):
+            # No fault of the work: recovery finds a running run without its lock, and queues it again.
+            log.warning("database away, run interrupted", job=run.job, run_id=str(run.id), error=str(error))
+            raise
         _finish(
             run,
             "failed",
@@ -269,7 +294,8 @@ def _finish(
         duration_s=round(duration_s, 3),
         **counts,
     )
-    # After the commit: whoever hears of it finds the row.
+    # After the commit: whoever hears of it finds the row, the figures and no old answer.
+    cache_told = freshness.run_ended(run.job, run.account_scope_id, counts, status)
     events.publish(
         "job_completed",
         {
@@ -282,6 +308,7 @@ def _finish(
             "duration_s": round(duration_s, 3),
             "error_code": code,
             "account_scope_id": str(run.account_scope_id) if run.account_scope_id else None,
+            "cache_told": cache_told,
         },
     )
     return again

@@ -44,6 +44,7 @@ CADENCES = (
     Cadence("sync", 15 * 60),
     Cadence("retry", 5 * 60),
     Cadence("index", 20 * 60),
+    Cadence("outbound", 5 * 60),
     Cadence("reconcile", 24 * 3_600),
     Cadence("recover", 30),
 )

@@ -1,7 +1,8 @@
 """Reads which records a vendor has: every page of a stream, of which only ids, hashes and projects are kept.
 
 Nothing is written and no watermark moves: an empty cursor makes every stream of a connector a full crawl. Messages
-have no list of their own and are read conversation by conversation, the newest ones first.
+have no list of their own and are read conversation by conversation, the newest ones first; of very many conversations
+the older ones take turns.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from models.infra.database import reading
 from models.infra.ids import ProjectId
 from models.queries import reconciliation as queries
 from models.queries import records as rows
+from models.queries import sync_state
 
+# More conversations than this are not read in one pass: half of them are the newest, the others go round the older ones.
 THREADS_AT_MOST = 5_000
+SWEPT = "messages:swept"
 # Streams that arrive only with another one's pages.
 WITH: Mapping[str, tuple[str, ...]] = {"messages": ("attachments",)}
 # Streams that cost a request for every record of another one.
@@ -58,7 +62,10 @@ class Sweep:
         self._count_above = count_above
         self._seen: dict[str, Seen] = {}
         self._here: dict[str, Collection[str]] = {}
+        # Set where not all conversations are read: which ones are, and the last of them.
         self.threads: tuple[str, ...] | None = None
+        self.reached: str | None = None
+        self._last_messages: dict[str, int] = {}
 
     def seen(self, stream: str) -> Seen:
         """What the vendor has shown of a stream so far."""
@@ -75,7 +82,14 @@ class Sweep:
 
     def read(self, stream: str, progress: Callable[[Progress], None]) -> None:
         """Read a stream to its end, or only its count where that is above ``count_above``. Raises VendorError."""
-        for each in (stream, *WITH.get(stream, ())):
+        children = [child for child, parent in PER_PARENT.items() if parent == stream and self.deep]
+        # Children are read up to what their parents show: what arrives later must not pass for gone.
+        for each in (
+            stream,
+            *WITH.get(stream, ()),
+            *children,
+            *(a for c in children for a in WITH.get(c, ())),
+        ):
             self.here(each)
         empty, complete = True, False
         for number, page in enumerate(self.run.connector.pages(stream, self._window()), start=1):
@@ -94,11 +108,20 @@ class Sweep:
         return Window({}, self.run.started + AHEAD, threads=self._threads)
 
     def _threads(self) -> list[Thread]:
-        newest_first = reversed(self.seen("conversations").hashes)
-        chosen = list(newest_first)[:THREADS_AT_MOST]
-        if len(chosen) < len(self.seen("conversations").hashes):
-            self.threads = tuple(chosen)
-        return [Thread(conversation, 0) for conversation in chosen]
+        """Return the conversations to read: all, or the newest and, after those of the last pass, the next older ones."""
+        ordered = list(reversed(self.seen("conversations").hashes))
+        chosen = ordered
+        if len(ordered) > THREADS_AT_MOST:
+            newest = ordered[: THREADS_AT_MOST // 2]
+            chosen = [*newest, *self._next_older(ordered[len(newest) :], THREADS_AT_MOST - len(newest))]
+            self.threads, self.reached = tuple(chosen), chosen[-1]
+        return [Thread(conversation, 0, self._last_messages.get(conversation, 0)) for conversation in chosen]
+
+    def _next_older(self, older: list[str], count: int) -> list[str]:
+        with reading() as session:
+            last = sync_state.read_cursor(session, self.run.connection.id, SWEPT).get("reached")
+        start = older.index(last) + 1 if last in older else 0
+        return older[start : start + count] or older[:count]
 
     def _note(self, stream: str, page: Page) -> None:
         by_stream: dict[str, list[Record]] = {}
@@ -108,6 +131,8 @@ class Sweep:
                 seen.hashes.pop(record.vendor_id, None)
                 continue
             seen.hashes[record.vendor_id] = content_of(record)[1] if self.deep else ""
+            if record.last_message_id:
+                self._last_messages[record.vendor_id] = record.last_message_id
             if record.vendor_id not in self.here(record.stream):
                 by_stream.setdefault(record.stream, []).append(record)
         for rejected in page.rejected:

@@ -93,6 +93,8 @@ def sync_connection(connection_id: ConnectionId, progress: Callable[[Progress], 
     duration = time.monotonic() - clock
     first = next(iter(errors.values()), None)
     with transaction() as session:
+        if connector.schema is not None:
+            sync_state.keep_schema(session, connection, connector.schema, run.started)
         sync_state.mark_finished(
             session,
             connection,
@@ -128,6 +130,7 @@ def open_run(connection_id: ConnectionId) -> SyncRun:
         token=decrypt(connection.token_encrypted),
         timeout_s=get_settings().http_timeout_s,
         parallel=get_settings().connector_page_parallelism,
+        schema=connection.schema,
     )
     return SyncRun(connection, connector, router, utcnow())
 

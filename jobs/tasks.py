@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from jobs import enqueue, runs
+from jobs import cascade, enqueue, runs
 from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
 from models.infra.ids import AccountScopeId, ConnectionId, JobRunId
@@ -39,9 +39,10 @@ def sync_connection(connection_id: str, run_id: str) -> None:
         return _sync_outcome(sync.sync_connection(identity, _reporter(run)))
 
     outcome = runs.execute(run_id, work)
-    if outcome is not None and outcome.counts.get("written"):
-        _index_and_compare(identity, enqueue.CHEAP_FOR)
-    if outcome is not None and outcome.again:
+    if outcome is None:
+        return
+    cascade.follow("sync", identity, outcome.counts, enqueue.CHEAP_FOR)
+    if outcome.again:
         enqueue.request_sync(identity, enqueue.WEBHOOK)
 
 
@@ -63,8 +64,7 @@ def refetch_connection(connection_id: str, run_id: str) -> None:
     outcome = runs.execute(run_id, work)
     if outcome is None:
         return
-    if outcome.counts["written"]:
-        _follow_writes(identity, enqueue.WEBHOOK)
+    cascade.follow("refetch", identity, outcome.counts, enqueue.WEBHOOK)
     if outcome.counts["needs_sync"]:
         enqueue.request_sync(identity, enqueue.WEBHOOK)
     # A vendor that cannot be asked now is asked again by the `retry` cadence.
@@ -105,18 +105,18 @@ def reconcile_connection(connection_id: str, run_id: str) -> None:
         )
 
     outcome = runs.execute(run_id, work)
-    if outcome is None or requested_by not in ("schedule", enqueue.CHEAP_FOR):
-        return
-    if outcome.counts["missing"] or outcome.counts["extra"] or outcome.counts["stale"]:
-        enqueue.request_repair(identity, requested_by)
+    if outcome is not None:
+        cascade.follow("reconcile", identity, outcome.counts, requested_by)
 
 
 def repair_connection(connection_id: str, run_id: str) -> None:
     """Fetch again what the newest comparison found different; then index it and compare again.
 
-    What a cheap comparison found is compared cheaply again, until a repair has nothing more to write.
+    What a cheap comparison found is compared cheaply again, until a repair has nothing more to write. What the daily
+    one found beyond the records of one repair is compared and mended again in the same way.
     """
     identity = ConnectionId(UUID(connection_id))
+    requested_by = _requested_by(run_id)
 
     def work(run: runs.Run) -> runs.JobOutcome:
         from jobs import repair  # noqa: PLC0415
@@ -137,9 +137,11 @@ def repair_connection(connection_id: str, run_id: str) -> None:
         )
 
     outcome = runs.execute(run_id, work)
-    if outcome is not None and outcome.counts.get("written"):
-        cheap = _requested_by(run_id) == enqueue.CHEAP_FOR
-        _index_and_compare(identity, enqueue.CHEAP_FOR if cheap else "repair")
+    if outcome is not None:
+        goes_on = requested_by == enqueue.CHEAP_FOR or (
+            requested_by == enqueue.SCHEDULE and outcome.counts["waiting"]
+        )
+        cascade.follow("repair", identity, outcome.counts, requested_by if goes_on else "repair")
 
 
 def mirror_connection(connection_id: str, run_id: str) -> None:
@@ -156,8 +158,11 @@ def mirror_connection(connection_id: str, run_id: str) -> None:
         )
 
     outcome = runs.execute(run_id, work)
-    if outcome is not None and (outcome.again or outcome.counts["more_histories"]):
+    if outcome is None:
+        return
+    if outcome.again or outcome.counts["more_histories"]:
         enqueue.request_mirror(identity, "mirror")
+    cascade.follow("mirror", identity, outcome.counts, "mirror")
 
 
 def index_chunks(account_scope_id: str, run_id: str) -> None:
@@ -190,8 +195,28 @@ def index_chunks(account_scope_id: str, run_id: str) -> None:
             return runs.JobOutcome(counts={**totals, "pending": result.pending})
 
     outcome = runs.execute(run_id, work)
-    if outcome is not None and (outcome.again or (outcome.counts["pending"] and outcome.counts["embedded"])):
+    if outcome is None:
+        return
+    if outcome.again or (outcome.counts["pending"] and outcome.counts["embedded"]):
         enqueue.request_indexing(identity, "indexing")
+    cascade.follow("index", identity, outcome.counts, "indexing")
+
+
+def deliver_outbound(account_scope_id: str, run_id: str) -> None:
+    """Send the approved messages of an account scope; asks for another run when some wait that could be sent."""
+    identity = AccountScopeId(UUID(account_scope_id))
+
+    def work(_run: runs.Run) -> runs.JobOutcome:
+        from jobs import outbound  # noqa: PLC0415
+
+        return runs.JobOutcome(counts=outbound.deliver_queued(identity).counts())
+
+    outcome = runs.execute(run_id, work)
+    if outcome is None:
+        return
+    settled = sum(outcome.counts[name] for name in ("sent", "failed", "unknown", "blocked"))
+    if outcome.again or (outcome.counts["waiting"] and settled):
+        enqueue.request_outbound(identity, "outbound")
 
 
 def dispatch(name: str) -> None:
@@ -201,14 +226,16 @@ def dispatch(name: str) -> None:
             log.info("cadence is switched off", name=name)
             return
     if name == "sync":
-        enqueue.request_sync(None, "schedule")
+        enqueue.request_sync(None, enqueue.SCHEDULE)
     elif name == "retry":
-        enqueue.request_retry(None, "schedule")
-        enqueue.request_refetch(None, "schedule")
+        enqueue.request_retry(None, enqueue.SCHEDULE)
+        enqueue.request_refetch(None, enqueue.SCHEDULE)
     elif name == "index":
-        enqueue.request_indexing(None, "schedule")
+        enqueue.request_indexing(None, enqueue.SCHEDULE)
     elif name == "reconcile":
-        enqueue.request_reconciliation(None, "schedule")
+        enqueue.request_reconciliation(None, enqueue.SCHEDULE)
+    elif name == "outbound":
+        enqueue.request_outbound(None, enqueue.SCHEDULE)
     elif name == "recover":
         recover()
     else:
@@ -228,25 +255,15 @@ def _requested_by(run_id: str) -> str:
         return row.requested_by if row else ""
 
 
-def _follow_writes(connection_id: ConnectionId, requested_by: str) -> bool:
-    """Ask for what is derived from a connection's records (chunks, CRM tables); False when it was switched off meanwhile."""
-    with reading() as session:
-        connections = job_runs.list_enabled_connections(session, connection_id=connection_id)
-    for held in connections:
-        enqueue.request_indexing(AccountScopeId(held.account_scope_id), requested_by)
-        if held.connector == "attio":
-            enqueue.request_mirror(connection_id, requested_by)
-    return bool(connections)
-
-
-def _index_and_compare(connection_id: ConnectionId, requested_by: str) -> None:
-    if _follow_writes(connection_id, requested_by):
-        enqueue.request_reconciliation(connection_id, requested_by)
-
-
 def _reporter(run: runs.Run) -> Callable[["Progress"], None]:
     def report(progress: "Progress") -> None:
-        run.progress(stream=progress.stream, page=progress.page, rows=progress.rows, eta_s=progress.eta_s)
+        run.progress(
+            stream=progress.stream,
+            page=progress.page,
+            rows=progress.rows,
+            eta_s=progress.eta_s,
+            total=progress.total,
+        )
 
     return report
 

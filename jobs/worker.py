@@ -9,11 +9,16 @@ import secrets
 import signal
 import sys
 import threading
+import time
 from importlib import import_module
 from types import FrameType
 from typing import Any
 
+from redis.exceptions import RedisError
 from rq import Worker
+from rq.exceptions import StopRequested
+from rq.executions import Execution
+from rq.job import Job
 from sqlalchemy.orm import configure_mappers
 
 from jobs import queues
@@ -25,12 +30,29 @@ GRACE_S = 5.0
 _WORKER_TTL_S = 60
 _MAINTENANCE_S = 60
 _MONITORING_S = 15
+# How long a worker waits between two looks whether Redis is back.
+_RETRY_S = 2.0
 
 log = get_logger(__name__)
 
 
 class InterruptibleWorker(Worker):
     """RQ's worker with a bounded warm shutdown: finish within GRACE_S, or be interrupted and queued again."""
+
+    max_connection_wait_time = 5.0
+    asked_to_stop = False
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Remember that a signal asked for the end, then stop as RQ does."""
+        self.asked_to_stop = True
+        super().request_stop(signum, frame)
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """Without Redis nobody hears that the job lives; it goes on all the same."""
+        try:
+            super().maintain_heartbeats(job, execution)
+        except RedisError as error:
+            log.warning("queue away, the job goes on", error=str(error))
 
     def handle_warm_shutdown_request(self) -> None:
         """Start the clock when the first SIGTERM or SIGINT arrives."""
@@ -71,12 +93,25 @@ def make_worker(names: list[str]) -> InterruptibleWorker:
 
 
 def main(arguments: list[str]) -> None:
-    """Work until SIGTERM or SIGINT."""
+    """Work until SIGTERM or SIGINT. Waits and starts over while Redis is away."""
     configure_logging("worker")
     worker = make_worker(arguments)
     preload()
     log.info("worker running", queues=arguments)
-    worker.work(logging_level="WARNING")
+    while not _work(worker):
+        log.warning("queue away, worker waits")
+        time.sleep(_RETRY_S)
+        worker = make_worker(arguments)
+
+
+def _work(worker: InterruptibleWorker) -> bool:
+    """Work until it ends; whether it ended because somebody asked for it."""
+    try:
+        worker.work(logging_level="WARNING")
+    except (RedisError, StopRequested) as error:
+        # Also what a worker that was asked to stop could not write into a Redis that is away.
+        log.warning("worker ended", error=str(error) or type(error).__name__)
+    return worker.asked_to_stop
 
 
 def _stop_job(_signum: int, _frame: FrameType | None) -> Any:

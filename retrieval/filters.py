@@ -17,17 +17,21 @@ from retrieval.schemas import Query, SourceGroup
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """The part of a scope's chunks that a question is asked about; ``groups`` None means all."""
+    """The part of a scope's chunks that a question is asked about; ``groups`` None means all.
+
+    A chunk's time is when its record was written or last changed, so ``as_of`` hides what came or changed later.
+    """
 
     scope: Scope
     groups: tuple[SourceGroup, ...] | None = None
     date_from: datetime | None = None
     date_to: datetime | None = None
+    as_of: datetime | None = None
 
     @classmethod
     def of(cls, query: Query) -> Filters:
         """The filters of a query."""
-        return cls(query.scope, query.source_filter, query.date_from, query.date_to)
+        return cls(query.scope, query.source_filter, query.date_from, query.date_to, query.as_of)
 
     def within(self, project_id: UUID) -> Filters:
         """The same filters over one project of the scope. Raises ValueError for a project outside of it."""
@@ -43,7 +47,7 @@ class Filters:
     @property
     def by_scope_only(self) -> bool:
         """Whether scope is the only condition, so that a search need not look at the chunk itself."""
-        return self.groups is None and self.date_from is None and self.date_to is None
+        return self.groups is None and (self.date_from, self.date_to, self.as_of) == (None, None, None)
 
     def sql(self, alias: str = "c") -> tuple[str, dict[str, Any]]:
         """The condition over ``rag_chunks`` under ``alias``, and its parameters."""
@@ -61,4 +65,7 @@ class Filters:
         if self.date_to is not None:
             parts.append(f"{alias}.source_time <= :date_to")
             values["date_to"] = self.date_to
+        if self.as_of is not None:
+            parts.append(f"{alias}.source_time <= :as_of")
+            values["as_of"] = self.as_of
         return " AND ".join(parts), values

@@ -72,6 +72,12 @@ WHERE c.account_scope_id = :scope_id AND c.thread_id = u.thread_id AND c.kind = 
     SELECT 1 FROM chunk_stage s WHERE s.connection_id = c.connection_id AND s.chunk_key = c.chunk_key
   )
 """
+# What a chunk mentions and its themes are of its project: a chunk that moves is read again there.
+_DELETE_MOVED = """
+DELETE FROM {table} m USING rag_chunks c, chunk_stage s
+WHERE m.chunk_id = c.id AND c.connection_id = s.connection_id AND c.chunk_key = s.chunk_key
+  AND c.project_id <> s.project_id
+"""
 # A vector belongs to the embedded text: title, context, author and body.
 _DELETE_OUTDATED_VECTORS = """
 DELETE FROM rag_embeddings e USING rag_chunks c, chunk_stage s
@@ -129,6 +135,8 @@ def replace_chunks(
         text(_DELETE_GONE), {"threads": threads, "kinds": kinds, "scope_id": account_scope_id}
     ).rowcount
     connection.execute(text(_DELETE_OUTDATED_VECTORS))
+    for table in ("entity_mentions", "rag_theme_chunks"):
+        connection.execute(text(_DELETE_MOVED.format(table=table)))
     written = connection.execute(text(_UPSERT), {"now": utcnow()}).rowcount
     return Rebuilt(written=written, deleted=deleted)
 
@@ -365,6 +373,14 @@ def advance_watermarks(
             ),
             {"scope_id": account_scope_id, "source": source, "at": synced_at},
         )
+
+
+def forget_watermark(session: Session, account_scope_id: AccountScopeId, source: str) -> None:
+    """Have a source read from its beginning again."""
+    session.connection().execute(
+        text("DELETE FROM index_watermarks WHERE account_scope_id = :scope_id AND source = :source"),
+        {"scope_id": account_scope_id, "source": source},
+    )
 
 
 def _stage_row(draft: ChunkDraft) -> tuple[Any, ...]:

@@ -138,13 +138,19 @@ def read_intent(question: str) -> Intent:
     )
 
 
-def read_offers(body: str) -> Offers:
-    """What a text could answer; a bare digit is half a number, an amount or share a whole one."""
+def read_offers(body: str, wanted: Intent | None = None) -> Offers:
+    """What a text could answer; a bare digit is half a number, an amount or share a whole one.
+
+    With an intent only what it wants is looked for, and the rest is 0.
+    """
+    number = 0.0
+    if wanted is None or wanted.number:
+        number = 1.0 if _HAS_AMOUNT.search(body) else 0.5 * bool(_HAS_DIGIT.search(body))
     return Offers(
-        date=float(bool(_HAS_DATE.search(body))),
-        number=1.0 if _HAS_AMOUNT.search(body) else 0.5 * bool(_HAS_DIGIT.search(body)),
-        person=float(bool(_HAS_NAME.search(body))),
-        promise=float(bool(_HAS_PROMISE.search(body))),
+        date=float((wanted is None or wanted.date) and bool(_HAS_DATE.search(body))),
+        number=number,
+        person=float((wanted is None or wanted.person) and bool(_HAS_NAME.search(body))),
+        promise=float((wanted is None or wanted.promise) and bool(_HAS_PROMISE.search(body))),
     )
 
 

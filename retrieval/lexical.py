@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import text
 from sqlmodel import Session
 
+from retrieval import lexical_large
+from retrieval.figures import amount_spellings, day_spellings, read_amounts, read_days
 from retrieval.filters import Filters
 from retrieval.language import stem, words
 from retrieval.lexicon import Neighbour
 from retrieval.profile import Lexical
+from retrieval.statistics import read_statistics
 from retrieval.stopwords import STOPWORDS
+from retrieval.terms import Alternative, LexicalHit, LexicalResult, Term
+
+__all__ = ["Alternative", "LexicalHit", "LexicalResult", "Term", "asked_words", "build_terms", "search"]
 
 MAX_TERMS = 24
 # Another spelling of a name is nearly as good as the one that was typed.
@@ -39,61 +43,43 @@ _IDENTIFIERS = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Alternative:
-    """One way a term may be written, and what finding it so is worth, 0..1."""
-
-    text: str
-    weight: float
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One thing asked about."""
-
-    alternatives: tuple[Alternative, ...]
-    identifier: bool = False
-
-    @property
-    def text(self) -> str:
-        """The term as typed."""
-        return self.alternatives[0].text
-
-
-@dataclass(frozen=True, slots=True)
-class LexicalHit:
-    """A chunk and the share of the question it covers, 0..1.
-
-    ``terms`` are the positions in the question of what was found in it, ``strengths`` how well each was, 0..1.
-    """
-
-    chunk_id: UUID
-    coverage: float
-    terms: tuple[int, ...]
-    strengths: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LexicalResult:
-    """Hits by falling coverage, and per term its rarity and in how many chunks of the scope it occurs.
-
-    A chunk that has only a distant alternative counts in part.
-    """
-
-    hits: tuple[LexicalHit, ...] = ()
-    terms: tuple[Term, ...] = ()
-    rarity: tuple[float, ...] = ()
-    frequency: tuple[float, ...] = ()
+# 1.10 is a day, a version or a number; with a year it is a day.
+_MAYBE_VERSION = re.compile(r"\d{1,2}\.\d{2}")
 
 
 def asked_words(question: str) -> list[str]:
     """The words of a question that ask for something: each stem once, no stop words, identifiers left out."""
-    rest = _IDENTIFIERS.sub(" ", question)
+    rest = question
+    for figure in _figures(question):
+        rest = rest.replace(figure.text, " ")
+    rest = _IDENTIFIERS.sub(" ", rest)
     kept: dict[str, str] = {}
     for word in words(rest):
         if word not in STOPWORDS and (len(word) > 1 or word.isdigit()):
             kept.setdefault(stem(word), word)
     return list(kept.values())
+
+
+def _figures(question: str) -> list[Term]:
+    """The amounts and days of a question, each one term with its other usual spellings."""
+    found: list[Term] = []
+    spelled = [
+        (day.written, day_spellings(day))
+        for day in read_days(question)
+        if not _MAYBE_VERSION.fullmatch(day.written)
+    ]
+    taken = [written for written, _ in spelled]
+    spelled += [
+        (amount.written, amount_spellings(amount))
+        for amount in read_amounts(question)
+        if not any(amount.written in written for written in taken)
+    ]
+    for written, others in spelled:
+        alternatives = {written: 1.0} | {other: _SPELLING for other in others if other != written}
+        # A number alone names a record no surer than a word does; one with separators was typed from a document.
+        exact = bool(_IDENTIFIERS.fullmatch(written))
+        found.append(Term(tuple(Alternative(*pair) for pair in alternatives.items()), identifier=exact))
+    return found
 
 
 def build_terms(
@@ -107,9 +93,12 @@ def build_terms(
     ``spellings`` are other ways to write a word (names). ``neighbours`` are words of like meaning; one at the similarity
     ``least`` is worth nothing, one at 1 as much as the word itself.
     """
-    terms = [
-        Term((Alternative(match.group(0), 1.0),), identifier=True)
-        for match in _IDENTIFIERS.finditer(question)
+    terms = _figures(question)
+    rest = question
+    for figure in terms:
+        rest = rest.replace(figure.text, " ")
+    terms += [
+        Term((Alternative(match.group(0), 1.0),), identifier=True) for match in _IDENTIFIERS.finditer(rest)
     ]
     for word in asked_words(question):
         alternatives = {word: 1.0}
@@ -172,6 +161,9 @@ def search(
     """The chunks of the filtered scope that cover most of the terms' weight; at most ``limit``."""
     if not terms or filters.sees_nothing:
         return LexicalResult()
+    known = read_statistics(session)
+    if known.rows > parameters.exact_rows:
+        return lexical_large.search(session, terms, filters, parameters, limit, known)
     rows = [(position, alt) for position, term in enumerate(terms) for alt in term.alternatives]
     condition, values = filters.sql()
     values |= {

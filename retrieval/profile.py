@@ -19,7 +19,7 @@ Feature = Literal[
     "project", "thread", "thread_similarity", "thread_coverage", "date", "number", "person", "promise", "promise_by_us",
     "commitment",
     "state", "freshness", "length", "same_language",
-    "kind_issue", "kind_comment", "kind_deal", "kind_note", "kind_company", "restated",
+    "kind_issue", "kind_comment", "kind_deal", "kind_note", "kind_company", "linked", "restated",
 ]  # fmt: skip
 
 # What the support model looks at, see ``support.features``.
@@ -29,16 +29,23 @@ SupportFeature = Literal[
 
 
 class Candidates(Frozen):
-    """How many chunks each stage takes."""
+    """How many chunks each stage takes; ``linked`` from the graph in hybrid search, ``neighbourhood`` in local and mix.
+
+    ``reranked``: how many of the best a reranker looks at, where one is configured.
+    """
 
     vector: int = Field(ge=1, le=1000)
     lexical: int = Field(ge=1, le=1000)
+    linked: int = Field(default=0, ge=0, le=1000)
+    neighbourhood: int = Field(default=300, ge=1, le=1000)
+    reranked: int = Field(default=30, ge=2, le=200)
 
 
 class Fusion(Frozen):
-    """How the two lists become one."""
+    """How the lists become one: ``method``, and ``uniform`` where the candidates are of one kind and none shares a thread."""
 
     method: Literal["linear", "weighted", "rrf"]
+    uniform: Literal["linear", "weighted", "rrf"]
     vector_weight: float = Field(ge=0)
     lexical_weight: float = Field(ge=0)
     rrf_k: float = Field(ge=0)
@@ -46,7 +53,11 @@ class Fusion(Frozen):
 
 
 class Lexical(Frozen):
-    """What a matching word is worth by where it stands, 0..1, and how length counts."""
+    """What a matching word is worth by where it stands, 0..1, and how length counts.
+
+    A table of more than ``exact_rows`` chunks is searched from its rarest words (`lexical_large`): they may lead to about
+    ``visited`` rows, of which the best ``checked`` are looked at for the common words too.
+    """
 
     body: float = Field(ge=0, le=1)
     title: float = Field(ge=0, le=1)
@@ -55,6 +66,9 @@ class Lexical(Frozen):
     length: float = Field(ge=0, le=1)
     neighbours: int = Field(ge=0, le=100)
     least_similarity: float = Field(ge=0, lt=1)
+    exact_rows: int = Field(ge=0)
+    visited: int = Field(ge=100)
+    checked: int = Field(ge=10)
 
 
 class Ranking(Frozen):
@@ -87,6 +101,13 @@ class Support(Frozen):
     model: str = ""
 
 
+class Quality(Frozen):
+    """How the blend of the quality parts becomes a probability of being right; slope 0: it stays as it is."""
+
+    slope: float = Field(default=0.0, ge=0)
+    intercept: float = 0.0
+
+
 class Profile(Frozen):
     """All parameters."""
 
@@ -97,6 +118,7 @@ class Profile(Frozen):
     ranking: Ranking
     answer: AnswerShape
     support: Support = Support()
+    quality: Quality = Quality()
 
 
 @lru_cache(maxsize=8)

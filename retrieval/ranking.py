@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import get_args
+from typing import Literal, get_args
 from uuid import UUID
 
 from retrieval import fusion
 from retrieval.intent import Intent, commits, read_offers
 from retrieval.names import NameMatch
-from retrieval.profile import Feature, Profile
+from retrieval.profile import Feature, Fusion, Profile
 from retrieval.restated import restated
 from retrieval.schemas import Lang, SourceType
 from retrieval.store import StoredChunk
 
 # Evidence loses half of its freshness in this many days.
 _HALF_LIFE_DAYS = 45.0
+# So few candidates tell nothing about what they are taken from.
+_FEW = 20
 _KINDS: tuple[SourceType, ...] = get_args(SourceType)
 # Weighed like the others, but computed from the scores that they make.
 RESTATED: Feature = "restated"
@@ -32,10 +34,14 @@ FEATURES: tuple[Feature, ...] = tuple(name for name in get_args(Feature) if name
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What the two searches say about the chunks they found: cosine (-1..1) and coverage (0..1) by chunk id."""
+    """What the searches say about the chunks they found: cosine (-1..1) and coverage (0..1) by chunk id.
+
+    ``linked``: chunks about what the question names (1) or what belongs to that (less, 0..1).
+    """
 
     similarity: Mapping[UUID, float]
     coverage: Mapping[UUID, float]
+    linked: Mapping[UUID, float] = field(default_factory=dict[UUID, float])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ def features(
     ``…_rank``: one over five plus the place by that score. ``both``: product of the two. ``thread``: mean of the three
     best sums of both among the thread's other candidates; ``thread_…``: the best of the thread. ``project``: how much of a
     client's name the question holds. ``date`` … ``state``: the question wants it and the text has it; ``commitment``: the
-    question asks for a promise, and the studio commits itself to a date.
+    question asks for a promise, and the studio commits itself to a date; ``linked``: it is about what the question names.
     """
     similarity = {key: max(signals.similarity.get(key, 0.0), 0.0) for key in chunks}
     coverage = {key: signals.coverage.get(key, 0.0) for key in chunks}
@@ -99,22 +105,25 @@ def features(
             math.log(max(len(chunk.body), 5)) / 6,
             float(chunk.lang == asked.lang),
             *(float(chunk.kind == kind) for kind in _KINDS if kind != "message"),
+            signals.linked.get(key, 0.0),
         )
     return made
 
 
 def _wanted(chunk: StoredChunk, asked: Asked) -> tuple[float, ...]:
     """From ``date`` to ``freshness``: what the question wants and the text has."""
-    wants, offers = asked.intent, read_offers(chunk.body)
+    wants = asked.intent
+    # A text is read only for what the question wants: hundreds of candidates are looked at.
+    offers = read_offers(chunk.body, wants)
     return (
-        wants.date * offers.date,
-        wants.number * offers.number,
-        wants.person * offers.person,
-        wants.promise * offers.promise,
+        offers.date,
+        offers.number,
+        offers.person,
+        offers.promise,
         wants.promise * float(chunk.from_studio),
         float(asked.promise and chunk.from_studio and commits(chunk.body)),
         wants.state * float(chunk.kind in ("issue", "comment")),
-        wants.state * freshness(chunk.source_time, asked.now),
+        freshness(chunk.source_time, asked.now) if wants.state else 0.0,
     )
 
 
@@ -131,14 +140,21 @@ def _best_of_thread(scores: Mapping[UUID, float], thread_of: Mapping[UUID, UUID]
 
 
 def rank(
-    chunks: Mapping[UUID, StoredChunk], signals: Signals, asked: Asked, profile: Profile
+    chunks: Mapping[UUID, StoredChunk],
+    signals: Signals,
+    asked: Asked,
+    profile: Profile,
+    *,
+    alone: bool = False,
 ) -> list[RankedChunk]:
-    """The best chunk of every record, best first."""
-    if profile.fusion.method == "linear":
+    """The best chunk of every record, best first; what one search found ``alone`` is ordered by its own score."""
+    method = profile.fusion.uniform if is_uniform(chunks) else profile.fusion.method
+    if method == "linear" and not alone:
         made = features(chunks, signals, asked)
         scores = linear(made, chunks, profile.ranking.weights)
     else:
-        scores = {key: score for key, score in fuse(signals, profile).items() if key in chunks}
+        plain = "rrf" if method == "rrf" else "weighted"
+        scores = {key: score for key, score in fuse(signals, profile.fusion, plain).items() if key in chunks}
     best: dict[str, RankedChunk] = {}
     for key, score in fusion.ranked(scores):
         chunk = chunks[key]
@@ -166,12 +182,21 @@ def linear(
     return {key: first[key] + again * value for key, value in restated(chunks, first).items()}
 
 
-def fuse(signals: Signals, profile: Profile) -> dict[UUID, float]:
+def is_uniform(chunks: Mapping[UUID, StoredChunk]) -> bool:
+    """Whether candidates lack what the linear model weighs: all are of one kind, and each is alone in its thread.
+
+    Pages of a manual are; a client's conversations, issues and deals are not.
+    """
+    kinds = {chunk.kind for chunk in chunks.values()}
+    threads = {(chunk.thread_id, chunk.evidence_id) for chunk in chunks.values()}
+    return len(kinds) == 1 and len({thread for thread, _ in threads}) == len(threads) > _FEW
+
+
+def fuse(signals: Signals, settings: Fusion, method: Literal["weighted", "rrf"]) -> dict[UUID, float]:
     """The fused score of every candidate by RRF or a weighted sum."""
-    settings = profile.fusion
     coverage = {key: value for key, value in signals.coverage.items() if value >= settings.min_coverage}
     weights = (settings.vector_weight, settings.lexical_weight)
-    if settings.method == "rrf":
+    if method == "rrf":
         lists = [[key for key, _ in fusion.ranked(scores)] for scores in (signals.similarity, coverage)]
         return fusion.reciprocal_rank(lists, weights, settings.rrf_k)
     positive = {key: max(value, 0.0) for key, value in signals.similarity.items()}

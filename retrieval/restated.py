@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 from uuid import UUID
 
 from retrieval.language import stem, words
@@ -36,7 +37,7 @@ def restated(chunks: Mapping[UUID, StoredChunk], scores: Mapping[UUID, float]) -
     order = sorted(scores, key=lambda key: -scores[key])
     if not order:
         return {}
-    stems = {key: _stems(chunks[key]) for key in order}
+    stems = {key: _stems(chunks[key].title, chunks[key].body) for key in order}
     spread = Counter(root for roots in stems.values() for root in roots)
     most = max(2.0, _RARE_SHARE * len(order))
     best = scores[order[0]]
@@ -60,7 +61,8 @@ def restated(chunks: Mapping[UUID, StoredChunk], scores: Mapping[UUID, float]) -
     return found
 
 
-def _stems(chunk: StoredChunk) -> frozenset[str]:
+@lru_cache(maxsize=8192)
+def _stems(title: str, body: str) -> frozenset[str]:
     return frozenset(
-        stem(word) for word in words(f"{chunk.title} {chunk.body}") if word not in STOPWORDS and len(word) > 1
+        stem(word) for word in set(words(f"{title} {body}")) if word not in STOPWORDS and len(word) > 1
     )

@@ -20,7 +20,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from sqlmodel import Session
 
 from models.infra.clock import utcnow
-from retrieval import lexical, ranking, store
+from retrieval import graph, lexical, ranking, store
 from retrieval.chunking import embedding_text
 from retrieval.embedding import RoleEmbedding, Vectors
 from retrieval.filters import Filters
@@ -41,6 +41,11 @@ _HINTED = 0.45
 _OUTRIGHT = 0.99
 # Chunks without a vector that a question may embed by itself: about a second of one core.
 _EMBEDDED_AT_ONCE = 8
+_VECTOR_ONLY: tuple[Mode, ...] = ("naive", "vector")
+# Both searches and the graph; ``local`` keeps only what the graph leads to.
+_FUSED: tuple[Mode, ...] = ("hybrid", "local", "mix", "global")
+# A question that names nobody is about what so many of its best candidates are about.
+_SEED_CHUNKS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,7 @@ class LexicalRetriever(_ScopedRetriever):
 
 
 class HybridRetriever(_ScopedRetriever):
-    """Both searches, fused and ranked; ``mode`` leaves one of them out."""
+    """Both searches and the graph, fused and ranked; ``mode`` says which of them take part."""
 
     def __init__(
         self,
@@ -127,11 +132,15 @@ class HybridRetriever(_ScopedRetriever):
     def search(self, question: str) -> SearchResult:
         """The ranking of a question: the best chunk of every record, best first."""
         candidates = self.candidates(question)
-        ranked = ranking.rank(candidates.chunks, candidates.signals, candidates.asked, self._profile)
+        # One search alone is ranked by its own score: the linear model weighs several against each other.
+        alone = self._mode not in _FUSED
+        ranked = ranking.rank(
+            candidates.chunks, candidates.signals, candidates.asked, self._profile, alone=alone
+        )
         return SearchResult(tuple(ranked), candidates.asked.names, candidates.lexical, candidates.timings_ms)
 
     def candidates(self, question: str) -> CandidateSet:
-        """What both searches find, before it is ordered. Names in the question widen and narrow it."""
+        """What the searches of the mode find, before it is ordered. Names in the question widen and narrow it."""
         clock = _Stopwatch()
         known = gazetteer(self._session, self._filters)
         names = known.match(question)
@@ -144,30 +153,24 @@ class HybridRetriever(_ScopedRetriever):
         if self._mode != "lexical":
             query_vector(self._model, asked_for)
             clock.lap("embedding")
-            similarity = self._vector.scores(asked_for)
-            if portfolio and (home := _named_project(names, _HINTED)):
-                narrowed = VectorRetriever(
-                    self._session, self._filters.within(home), self._profile, self._model
-                )
-                similarity |= narrowed.scores(asked_for)
+            similarity = self._near(asked_for, names, portfolio)
             clock.lap("vector")
-        if self._mode != "vector":
-            # A client named in full is what the question is about: words are weighed and found among its records.
-            narrow = _named_project(names, _OUTRIGHT) if portfolio else None
-            searched = self._filters.within(narrow) if narrow else self._filters
-            found = LexicalRetriever(self._session, searched, self._profile, self._model).search(
-                asked_for, names
-            )
+        if self._mode not in _VECTOR_ONLY:
+            found = self._worded(asked_for, names, portfolio)
             clock.lap("lexical")
         coverage = {hit.chunk_id: hit.coverage for hit in found.hits}
-        if self._mode == "hybrid":
+        linked: dict[UUID, float] = {}
+        if self._mode in _FUSED:
+            linked = self._linked(question, asked_for, similarity, coverage)
+            clock.lap("graph")
             # A chunk that only words found gets its cosine too: the features compare like with like.
-            missing = [key for key in coverage if key not in similarity]
+            missing = [key for key in {**coverage, **linked} if key not in similarity]
             vector = query_vector(self._model, asked_for)
             similarity |= store.similarities(self._session, self._filters, self._model.spec, vector, missing)
-        chunks = store.load_chunks(self._session, self._filters, list({**similarity, **coverage}))
+        keys = linked if self._mode == "local" else {**similarity, **coverage, **linked}
+        chunks = store.load_chunks(self._session, self._filters, list(keys))
         clock.lap("chunks")
-        if self._mode == "hybrid":
+        if self._mode in _FUSED:
             waiting = [chunks[key] for key in coverage if key in chunks and key not in similarity]
             similarity |= self._ahead_of_the_index(asked_for, waiting)
             clock.lap("ahead")
@@ -177,9 +180,52 @@ class HybridRetriever(_ScopedRetriever):
             read_wanted(question) == "promise",
             detect(question),
             portfolio,
-            utcnow(),
+            self._filters.as_of or utcnow(),
         )
-        return CandidateSet(chunks, Signals(similarity, coverage), asked, found, clock.laps)
+        return CandidateSet(chunks, Signals(similarity, coverage, linked), asked, found, clock.laps)
+
+    def _near(self, asked_for: str, names: NameMatch, portfolio: bool) -> dict[UUID, float]:
+        similarity = self._vector.scores(asked_for)
+        if portfolio and (home := _named_project(names, _HINTED)):
+            narrowed = VectorRetriever(self._session, self._filters.within(home), self._profile, self._model)
+            similarity |= narrowed.scores(asked_for)
+        return similarity
+
+    def _worded(self, asked_for: str, names: NameMatch, portfolio: bool) -> LexicalResult:
+        # A client named in full is what the question is about: words are weighed and found among its records.
+        narrow = _named_project(names, _OUTRIGHT) if portfolio else None
+        searched = self._filters.within(narrow) if narrow else self._filters
+        return LexicalRetriever(self._session, searched, self._profile, self._model).search(asked_for, names)
+
+    def _linked(
+        self,
+        question: str,
+        asked_for: str,
+        similarity: dict[UUID, float],
+        coverage: Mapping[UUID, float],
+    ) -> dict[UUID, float]:
+        """Chunks about what the question names and its neighbours, by worth; their cosines are added to ``similarity``.
+
+        ``local`` and ``mix`` start from what the best candidates are about when the question names nothing.
+        """
+        scope = self._filters.scope
+        seeds = graph.named_entities(self._session, scope, question)
+        if not seeds and self._mode != "hybrid":
+            both = {
+                key: similarity.get(key, 0.0) + coverage.get(key, 0.0) for key in {**similarity, **coverage}
+            }
+            best = sorted(both, key=lambda key: (-both[key], str(key)))[:_SEED_CHUNKS]
+            seeds = graph.entities_of(self._session, scope, best)
+        if not seeds:
+            return {}
+        worth = graph.neighbourhood(self._session, scope, seeds)
+        settings = self._profile.candidates
+        limit = settings.linked if self._mode == "hybrid" else settings.neighbourhood
+        vector = query_vector(self._model, asked_for)
+        about = graph.chunks_about(self._session, self._filters, self._model.spec, vector, worth, limit)
+        similarity |= {key: near for key, (_, near) in about.items() if near is not None}
+        linked = graph.worth_of(self._session, worth, {**similarity, **coverage})
+        return linked | {key: value for key, (value, _) in about.items()}
 
     def _ahead_of_the_index(self, asked_for: str, waiting: Sequence[StoredChunk]) -> dict[UUID, float]:
         """The cosine of chunks that have no vector yet, best covered first: of a few their own, of the rest the mean.

@@ -17,7 +17,8 @@ from models.infra.scope import Scope
 Lang = Literal["en", "ru"]
 SourceType = Literal["message", "issue", "comment", "deal", "note", "company"]
 SourceGroup = Literal["messages", "issues", "deals"]
-Mode = Literal["hybrid", "vector", "lexical"]
+# ``vector`` is the older name of ``naive``.
+Mode = Literal["hybrid", "naive", "local", "global", "mix", "vector", "lexical"]
 
 SOURCE_GROUPS: tuple[SourceGroup, ...] = ("messages", "issues", "deals")
 GROUP_OF: dict[SourceType, SourceGroup] = {
@@ -42,7 +43,8 @@ class Query(Frozen):
     """One question inside a scope.
 
     ``date_from`` and ``date_to`` bound the evidence's own time, both inclusive, and must carry a zone.
-    ``lang`` is the language of the answer; left out, it is the question's.
+    ``as_of`` asks what was known at that moment: a record written or changed since is not seen, as its earlier text is not
+    kept. ``lang`` is the language of the answer; left out, it is the question's.
     """
 
     text: str = Field(min_length=1, max_length=MAX_QUERY_CHARS)
@@ -53,6 +55,7 @@ class Query(Frozen):
     mode: Mode = "hybrid"
     date_from: datetime | None = None
     date_to: datetime | None = None
+    as_of: datetime | None = None
     lang: Lang | None = None
 
     @field_validator("text")
@@ -65,7 +68,7 @@ class Query(Frozen):
 
     @model_validator(mode="after")
     def _dates_are_ordered_and_zoned(self) -> Query:
-        for bound in (self.date_from, self.date_to):
+        for bound in (self.date_from, self.date_to, self.as_of):
             if bound is not None and bound.tzinfo is None:
                 raise ValueError("dates need a time zone")
         if self.date_from and self.date_to and self.date_from > self.date_to:
@@ -115,10 +118,15 @@ class Stats(Frozen):
 
 
 class SourceCompleteness(Frozen):
-    """How complete the copy of one connector is (per cent, None = unknown) and how old that figure is (seconds)."""
+    """How complete the copy of one connector is (per cent) and how old the copy is (seconds).
+
+    ``pct`` is None while completeness ``is_unknown`` (``known_at``: when there was a figure last) or was never measured.
+    """
 
     pct: float | None = None
     age_s: int | None = None
+    is_unknown: bool = False
+    known_at: datetime | None = None
 
 
 class Answer(Frozen):

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from alembic import command
 from alembic.config import Config
+from hypothesis import settings as hypothesis_settings
 
 from deploy.embedded import EmbeddedServers, ServerUrls
 from deploy.processes import ProcessRegistry
@@ -22,10 +23,17 @@ from models.infra import redis as redis_clients
 from models.infra.cache import cache
 from models.infra.crypto import generate_key
 from models.infra.database import close_database
+from models.infra.rate_limit import limiter
 from models.infra.settings import Settings, environment, override_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = "template_migrated"
+LIMITS = [name for name in Settings.model_fields if name.startswith("rate_limit_")]
+
+# The same examples everywhere; `--hypothesis-profile thorough` tries many more, and other ones every time.
+hypothesis_settings.register_profile("steady", max_examples=100, derandomize=True)
+hypothesis_settings.register_profile("thorough", max_examples=2_000, derandomize=False)
+hypothesis_settings.load_profile("steady")
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
@@ -74,6 +82,8 @@ def settings(tmp_path: Path) -> Generator[Settings]:
         llm_base_url="",
         metrics_token="",
         trusted_proxies="",
+        # Tests ask more often than people; those of the limits set their own.
+        **dict.fromkeys(LIMITS, 1_000_000),
     ) as changed:
         yield changed
 
@@ -85,6 +95,7 @@ def redis(servers: ServerUrls, settings: Settings) -> Generator[ServerUrls]:
         redis_clients.queue_redis().flushdb()
         redis_clients.cache_redis().flushdb()
         cache.cache_clear()
+        limiter.forget()
         yield servers
         redis_clients.close_clients()
 

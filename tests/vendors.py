@@ -47,9 +47,9 @@ class Vendors:
 
 
 @contextlib.contextmanager
-def running_vendors(state_dir: Path) -> Iterator[Vendors]:
-    """Start the sandbox on free ports, wait until it serves, and stop it at the end."""
-    base = _free_ports(3)
+def running_vendors(state_dir: Path, port_base: int | None = None) -> Iterator[Vendors]:
+    """Start the sandbox, on free ports unless told otherwise, wait until it serves, and stop it at the end."""
+    base = port_base or _free_ports(3)
     log = state_dir.with_suffix(".log")
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -152,6 +152,7 @@ async def _show_progress(state: rx.State, payload: Mapping[str, Any]) -> None:
         page=int(payload.get("page") or 0),
         rows=int(payload.get("rows") or 0),
         eta_s=float(eta) if isinstance(eta, int | float) else None,
+        total=int(payload.get("total") or 0),
     )
     jobs = await state.get_state(JobsState)
     shown = jobs if is_sync else await state.get_state(CompletenessState)
@@ -173,6 +174,24 @@ async def _show_completion(state: rx.State, payload: Mapping[str, Any]) -> None:
     if asked_here:
         locale = (await state.get_state(LocaleState)).locale
         shell.say(*_outcome(payload, locale))
+
+
+async def _show_drop(state: rx.State, payload: Mapping[str, Any]) -> None:
+    """An alert on every open page of the account scope; the figures follow when the comparison ends."""
+    shell = await state.get_state(ShellState)
+    if not shell.user or not await _concerns(state, payload):
+        return
+    locale = (await state.get_state(LocaleState)).locale
+    connector, stream = str(payload.get("connector") or ""), str(payload.get("stream") or "")
+    words = text(
+        locale,
+        "completeness.dropped",
+        connector=text_or(locale, f"connector.{connector}", connector),
+        stream=text_or(locale, f"stream.{stream}", stream),
+        value=formats.percent(locale, float(payload.get("completeness_pct") or 0)),
+        minimum=formats.percent(locale, float(payload.get("minimum_pct") or 0)),
+    )
+    shell.say(words, "bad")
 
 
 def _outcome(payload: Mapping[str, Any], locale: str) -> tuple[str, str]:
@@ -206,7 +225,11 @@ async def _refresh(state: rx.State, _payload: Mapping[str, Any]) -> None:
 
 
 # What is pushed, and how.
-PUSHED: Mapping[str, Apply] = {"job_progress": _show_progress, "job_completed": _show_completion}
+PUSHED: Mapping[str, Apply] = {
+    "job_progress": _show_progress,
+    "job_completed": _show_completion,
+    "completeness_drop": _show_drop,
+}
 
 
 async def _concerns(state: rx.State, payload: Mapping[str, Any]) -> bool:

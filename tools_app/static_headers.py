@@ -61,7 +61,8 @@ def _is_exported(name: str) -> bool:
 def _policy() -> str:
     """The Content-Security-Policy of the pages: own scripts, and the inline ones of the export by their hashes.
 
-    No `unsafe-eval`. Styles may be inline: the framework's and the charts' geometry are style attributes.
+    No `unsafe-eval` and no inline script but those (without an export, as under `reflex run`, there are no hashes and
+    inline scripts must be let through). Styles may be inline: the framework's and the charts' geometry are attributes.
     """
     build = get_web_dir() / "build.json"
     hashes = json.loads(build.read_text())["script_hashes"] if build.is_file() else ["'unsafe-inline'"]
@@ -74,7 +75,7 @@ def _policy() -> str:
             "font-src 'self' data:",
             # Covers the websocket too: it has this origin.
             "connect-src 'self'",
-            "base-uri 'self'",
+            "base-uri 'none'",
             "object-src 'none'",
             "form-action 'self'",
             "frame-ancestors 'none'",

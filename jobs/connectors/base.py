@@ -20,7 +20,8 @@ class Record:
     """One vendor record, normalised. ``fields`` are the table's own columns; times are aware, in UTC.
 
     ``facts`` and ``follows`` decide its project: a matching rule wins, else the project of the record
-    that it follows. ``parent`` is the record whose row a child table references.
+    that it follows. ``parent`` is the record whose row a child table references. ``last_message_id`` is a conversation's
+    newest message as its list shows it, 0 where it shows none.
     """
 
     stream: str
@@ -34,6 +35,7 @@ class Record:
     parent: str | None = None
     facts: frozenset[Fact] = frozenset()
     follows: tuple[str, str] | None = None
+    last_message_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,11 @@ class Connector(Protocol):
     @property
     def requests_made(self) -> int:
         """HTTP requests sent so far, retries included."""
+        ...
+
+    @property
+    def schema(self) -> Json | None:
+        """What was learnt of the account's own schema, to be kept on the connection; None where there is nothing new."""
         ...
 
     def close(self) -> None:

@@ -14,8 +14,10 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any, ParamSpec, TypeVar
 
+import psycopg
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, QueuePool, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlmodel import Session
 
@@ -30,6 +32,11 @@ R = TypeVar("R")
 _CONNECT_S = 5
 _CHECKOUT_S = 10
 _RECYCLE_S = 1800
+# The server looks every 15 s whether the other end of a silent connection is there, and drops it (and the locks it
+# holds) after three looks without an answer: a machine that lost its power says no goodbye.
+_KEEPALIVE = "-c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+# SQLSTATE classes of a server that goes away: connection exceptions, shutdown and restart.
+_AWAY = ("08", "57P")
 _COMMENT_CHARS = 128
 _HARMFUL = re.compile(r"[^A-Za-z0-9._:/{}-]")
 
@@ -111,6 +118,15 @@ def normalise_url(url: str) -> str:
     return parsed.render_as_string(hide_password=False)
 
 
+def is_database_away(error: BaseException) -> bool:
+    """Whether an error says that the server went away (restart, crash, network), and nothing about the work itself."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(cause, psycopg.OperationalError):
+        return False
+    # Without SQLSTATE no server answered.
+    return cause.sqlstate is None or cause.sqlstate.startswith(_AWAY)
+
+
 def close_database() -> None:
     """Close every connection and the thread pool, at shutdown and between tests."""
     global _executor
@@ -132,7 +148,7 @@ def _create(settings: Settings) -> Engine:
     # One option a guard: a statement, a lock wait and a forgotten transaction are all bounded by the server.
     options = (
         f"-c statement_timeout={settings.db_statement_timeout_ms} -c lock_timeout=5000 "
-        "-c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
+        f"-c idle_in_transaction_session_timeout=60000 -c timezone=UTC {_KEEPALIVE}"
     )
     created = create_engine(
         normalise_url(settings.database_url),

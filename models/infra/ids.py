@@ -19,6 +19,7 @@ ChunkId = NewType("ChunkId", UUID)
 EvidenceId = NewType("EvidenceId", UUID)
 QueryRunId = NewType("QueryRunId", UUID)
 SessionId = NewType("SessionId", UUID)
+ApiKeyId = NewType("ApiKeyId", UUID)
 
 _lock = threading.Lock()
 _last_tick = 0  # milliseconds << 12 | counter

@@ -23,6 +23,9 @@ cache_misses = Counter("cache_misses", "Cache reads that found none, or no Redis
 cache_sets = Counter("cache_sets", "Cache writes", registry=registry)
 cache_invalidations = Counter("cache_invalidations", "Cache keys deleted by invalidation", registry=registry)
 
+cache_oversized = Counter("cache_oversized", "Values too large to be cached", registry=registry)
+cache_computed = Counter("cache_computed", "Values computed because no cache had them", registry=registry)
+
 # A gauge in spite of its name, which the operating rules fixed: streams that are open now.
 sse_connections_total = Gauge("sse_connections_total", "Open event streams", registry=registry)
 
@@ -77,7 +80,9 @@ for _reason in ("wrong_credentials", "throttled", "not_configured"):
     # From 0 on: the first failure is a rise that a rule can see.
     login_failures.labels(_reason)
 # `limit` is the name of a limit in the code, never whom it hit.
-rate_limit_hits = Counter("rate_limit_hits", "Requests refused by a limit", ["limit"], registry=registry)
+rate_limit_hits = Counter(
+    "rate_limit_hits", "Requests and events refused by a limit", ["limit"], registry=registry
+)
 
 # `outcome` is one of tools_app.services.webhooks.OUTCOMES, `connector` one of the three or "unknown".
 webhook_deliveries = Counter(

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 import redis
 import redis.asyncio as redis_async
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
@@ -19,6 +20,7 @@ from models.infra.settings import get_settings
 _CONNECT_S = 2.0
 _READ_S = 5.0
 _CACHE_S = 0.25
+_CACHE_CONNECTIONS, _EVENT_CONNECTIONS = 16, 10_000
 
 
 def queue_redis() -> redis.Redis:
@@ -34,6 +36,25 @@ def events_redis() -> redis.Redis:
 def cache_redis() -> redis.Redis:
     """The client of the cache. Answers text; short timeouts; no retries."""
     return _client("cache", _url(get_settings().cache_redis_url, "CACHE_REDIS_URL"), _CACHE_S, decode=True)
+
+
+def cache_redis_raw() -> redis.Redis:
+    """The cache's client for stored entries: answers bytes."""
+    return _client(
+        "cache-raw", _url(get_settings().cache_redis_url, "CACHE_REDIS_URL"), _CACHE_S, decode=False
+    )
+
+
+def cache_redis_raw_async() -> redis_async.Redis:
+    """The asynchronous twin of `cache_redis_raw`, one per running event loop."""
+    url = _url(get_settings().cache_redis_url, "CACHE_REDIS_URL")
+    return _async_client("cache-raw", url, _CACHE_S, decode=False)
+
+
+def cache_listening_async() -> redis_async.Redis:
+    """The cache's client that listens to invalidations, one per running event loop. Answers text."""
+    url = _url(get_settings().cache_redis_url, "CACHE_REDIS_URL")
+    return _async_client("cache-listener", url, _READ_S)
 
 
 def events_redis_async() -> redis_async.Redis:
@@ -76,23 +97,30 @@ def _client(role: str, url: str, read_s: float, *, decode: bool) -> redis.Redis:
         decode_responses=decode,
         client_name=f"ct-{role}",
         # One retry bridges a server restart; more would hide an outage behind waiting callers.
-        retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), 0 if role == "cache" else 1),
+        retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), 0 if role.startswith("cache") else 1),
     )
     _sync[role, url] = client
     return client
 
 
-def _async_client(role: str, url: str, read_s: float) -> redis_async.Redis:
+def _async_client(role: str, url: str, read_s: float, *, decode: bool = True) -> redis_async.Redis:
     clients = _by_loop.setdefault(asyncio.get_running_loop(), {})
     if (role, url) not in clients:
-        clients[role, url] = redis_async.Redis.from_url(
+        is_cache = role.startswith("cache")
+        pool = redis_async.BlockingConnectionPool.from_url(
             url,
+            # A stampede queues for a few connections instead of opening hundreds; event streams hold one each.
+            max_connections=_CACHE_CONNECTIONS if is_cache else _EVENT_CONNECTIONS,
+            timeout=_CONNECT_S,
             socket_connect_timeout=min(_CONNECT_S, read_s * 4),
             socket_timeout=read_s,
             health_check_interval=30,
-            decode_responses=True,
+            decode_responses=decode,
             client_name=f"ct-{role}",
+            # The cache's answer is worth one try: who asks computes instead.
+            retry=AsyncRetry(ExponentialBackoff(cap=0.2, base=0.05), 0 if is_cache else 1),
         )
+        clients[role, url] = redis_async.Redis.from_pool(pool)
     return clients[role, url]
 
 

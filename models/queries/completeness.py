@@ -1,7 +1,7 @@
 """Completeness as people may see it: the newest comparison of each stream with its vendor, inside a scope.
 
-A stream's figure is 100 * |vendor and local| / |vendor| in percent, a connector's the mean of its streams weighted by
-the vendor's counts (`total_pct`).
+A stream's figure is 100 * |vendor and local| / |vendor| in percent, a connector's the same over its streams' sums
+(`total_of`), and that of several connectors the least of theirs (`weakest`). Whoever shows completeness asks here.
 """
 
 from __future__ import annotations
@@ -53,6 +53,18 @@ class StreamCompleteness:
 
 
 @dataclass(frozen=True, slots=True)
+class Total:
+    """Completeness of several streams together, 0..100. None while one of them ``is_unknown``, or was never measured.
+
+    ``known_at`` is the oldest last figure among those that are unknown: since when it is.
+    """
+
+    pct: float | None
+    is_unknown: bool = False
+    known_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DifferentId:
     """One id of a difference; ``kind`` is missing, extra or stale."""
 
@@ -65,29 +77,41 @@ class DifferentId:
     measured_at: dt.datetime
 
 
-def total_pct(streams: Sequence[StreamCompleteness]) -> float | None:
-    """The streams' completeness, 0..100, weighted by the vendor's counts; an empty stream weighs one record.
+def total_of(streams: Sequence[StreamCompleteness]) -> Total:
+    """The completeness of what these streams make up, say a connector: 100 * |vendor and local| / |vendor|, summed.
 
-    None without streams, and while any of them is unknown.
+    Streams of which the vendor has nothing add nothing; when it has nothing at all the copy is complete.
     """
-    weighted = weights = 0.0
-    for each in streams:
-        if each.pct is None:
-            return None
-        weight = max(1, each.vendor_count or 0)
-        weighted += each.pct * weight
-        weights += weight
-    return weighted / weights if weights else None
+    unknown = [each for each in streams if each.pct is None]
+    if unknown or not streams:
+        known_at = min((each.known_at for each in unknown if each.known_at is not None), default=None)
+        return Total(None, bool(unknown), known_at)
+    held = sum((each.pct or 0.0) / 100 * (each.vendor_count or 0) for each in streams)
+    vendor = sum(each.vendor_count or 0 for each in streams)
+    return Total(100.0 * held / vendor if vendor else 100.0)
 
 
-def list_completeness(session: Session, scope: Scope) -> list[StreamCompleteness]:
+def weakest(totals: Sequence[Total]) -> Total:
+    """What is said of several connectors at once: unknown if one is, not measured if one was never, else the least."""
+    unknown = [each for each in totals if each.is_unknown]
+    figures = [each.pct for each in totals if each.pct is not None]
+    if unknown or not totals or len(figures) < len(totals):
+        known_at = min((each.known_at for each in unknown if each.known_at is not None), default=None)
+        return Total(None, bool(unknown), known_at)
+    return Total(min(figures))
+
+
+def list_completeness(
+    session: Session, scope: Scope, *, is_whole: bool | None = None
+) -> list[StreamCompleteness]:
     """Return the newest comparison of every stream that was compared, by connector and stream.
 
     A scope that holds its whole account scope gets the figures of the connection. A narrower one gets those of
-    its projects from the newest comparison by ids: a mere count does not tell projects apart.
+    its projects from the newest comparison by ids: a mere count does not tell projects apart. Who knows whether it is
+    whole says so by ``is_whole``.
     """
     newest = _newest(session, scope)
-    if covers_account_scope(session, scope):
+    if covers_account_scope(session, scope) if is_whole is None else is_whole:
         return [_whole(row) for row in newest]
     parts = _parts(session, scope, newest)
     return [_part(row, parts.get((row.connection_id, row.stream))) for row in newest]

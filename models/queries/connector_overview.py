@@ -13,12 +13,13 @@ from sqlmodel import Session, col, select
 
 from models.infra.ids import AccountScopeId, ConnectionId
 from models.infra.scope import Scope
-from models.queries.record_sets import live
 from models.queries.stream_sets import STREAMS
 from models.tables.platform import Project, VendorConnection
 from models.tables.reliability import ConnectorError, ConnectorSyncState
 
-UNRESOLVED = ("pending", "retrying", "dead_letter")
+# The status of an error that was given up.
+DEAD_LETTER = "dead_letter"
+UNRESOLVED = ("pending", "retrying", DEAD_LETTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,25 +100,21 @@ def list_connections(session: Session, account_scope_id: AccountScopeId) -> list
 
 
 def count_streams(
-    session: Session, scope: Scope, connections: Sequence[ConnectionFacts]
+    session: Session,
+    scope: Scope,
+    connections: Sequence[ConnectionFacts],
+    rows: Mapping[tuple[str, str], tuple[int, dt.datetime | None]],
 ) -> list[StreamFacts]:
-    """Rows and errors of every stream of these connections, in the order of display."""
+    """Rows (as the board has them, by connection and stream) and errors of every stream, in the order of display."""
     errors = _count_errors(session, scope)
     found: list[StreamFacts] = []
     for connector in sorted({each.connector for each in connections}):
-        for stream, (_, model) in STREAMS[connector].items():
-            counted = session.execute(
-                select(col(model.connection_id), func.count(), func.max(col(model.synced_at)))
-                .where(live(model, scope))
-                .group_by(col(model.connection_id))
-            )
-            rows = {row[0]: (int(row[1]), row[2]) for row in counted}
+        for stream in STREAMS[connector]:
             for each in connections:
                 if each.connector == connector:
-                    count, synced_at = rows.get(each.id, (0, None))
-                    found.append(
-                        StreamFacts(each.id, stream, count, errors.get((each.id, stream), 0), synced_at)
-                    )
+                    count, synced_at = rows.get((str(each.id), stream), (0, None))
+                    error_count = errors.get((each.id, stream), 0)
+                    found.append(StreamFacts(each.id, stream, count, error_count, synced_at))
     return found
 
 
@@ -156,11 +153,25 @@ def _count_errors(session: Session, scope: Scope) -> Mapping[tuple[UUID, str], i
     return {(row[0], row[1]): int(row[2]) for row in rows}
 
 
-def list_errors(session: Session, scope: Scope, *, after: UUID | None, limit: int) -> list[ErrorFacts]:
-    """Unresolved errors inside the scope, newest first, after the one with id `after`. Errors of records that
-    could not be routed yet are shown only to a scope that covers its whole account scope.
+def count_dead_letters(session: Session, scope: Scope) -> int:
+    """Unresolved errors inside the scope that nobody tries any more by themselves."""
+    return session.execute(
+        select(func.count())
+        .select_from(ConnectorError)
+        .where(_visible_errors(session, scope), col(ConnectorError.status) == DEAD_LETTER)
+    ).scalar_one()
+
+
+def list_errors(
+    session: Session, scope: Scope, *, after: UUID | None, limit: int, status: str | None = None
+) -> list[ErrorFacts]:
+    """Unresolved errors inside the scope (of one status, if given), newest first, after the one with id `after`.
+
+    Errors of records that could not be routed yet are shown only to a scope that covers its whole account scope.
     """
     statement = select(ConnectorError).where(_visible_errors(session, scope))
+    if status is not None:
+        statement = statement.where(ConnectorError.status == status)
     if after is not None:
         statement = statement.where(col(ConnectorError.id) < after)
     rows = session.exec(statement.order_by(col(ConnectorError.id).desc()).limit(limit))
@@ -189,20 +200,3 @@ def read_payload(session: Session, scope: Scope, error_id: UUID) -> Mapping[str,
             _visible_errors(session, scope), col(ConnectorError.id) == error_id
         )
     ).first()
-
-
-def newest_activity(session: Session, scope: Scope) -> Mapping[UUID, Any]:
-    """When something last happened in each project: its newest message, issue or deal change."""
-    newest: dict[UUID, Any] = {}
-    for connector, stream in (("chatwoot", "messages"), ("linear", "issues"), ("attio", "deals")):
-        _, model = STREAMS[connector][stream]
-        instant = col(model.source_created_at if stream == "messages" else model.source_updated_at)
-        rows = session.execute(
-            select(col(model.project_id), func.max(instant))
-            .where(live(model, scope))
-            .group_by(col(model.project_id))
-        )
-        for project_id, at in rows:
-            if at is not None and (project_id not in newest or at > newest[project_id]):
-                newest[project_id] = at
-    return newest

@@ -87,7 +87,7 @@ def mirror_accounts(session: Session, connection_id: ConnectionId) -> Mirrored:
             SELECT FROM crm_accounts a WHERE a.connection_id = c.connection_id AND a.vendor_id = c.vendor_id))
         ON CONFLICT (connection_id, vendor_id) DO UPDATE SET
             project_id = excluded.project_id, attio_company_id = excluded.attio_company_id, name = excluded.name,
-            domain = excluded.domain, deleted_at = excluded.deleted_at, updated_at = now()
+            domain = excluded.domain, deleted_at = excluded.deleted_at, updated_at = now(), version = t.version + 1
         WHERE (t.project_id, t.attio_company_id, t.name, t.domain, t.deleted_at) IS DISTINCT FROM
               (excluded.project_id, excluded.attio_company_id, excluded.name, excluded.domain, excluded.deleted_at)
         RETURNING old.id IS NULL AS is_new, new.deleted_at IS NOT NULL AS gone
@@ -114,7 +114,7 @@ def mirror_contacts(session: Session, connection_id: ConnectionId) -> Mirrored:
         ON CONFLICT (connection_id, vendor_id) DO UPDATE SET
             project_id = excluded.project_id, account_id = excluded.account_id, name = excluded.name,
             attio_person_id = excluded.attio_person_id, email = excluded.email, phone = excluded.phone,
-            role = excluded.role, deleted_at = NULL
+            role = excluded.role, deleted_at = NULL, version = t.version + 1
         WHERE (t.project_id, t.account_id, t.attio_person_id, t.name, t.email, t.phone, t.role, t.deleted_at)
             IS DISTINCT FROM (excluded.project_id, excluded.account_id, excluded.attio_person_id, excluded.name,
             excluded.email, excluded.phone, excluded.role, NULL)
@@ -168,7 +168,7 @@ def mirror_opportunities(
             project_id = excluded.project_id, attio_deal_id = excluded.attio_deal_id, account_id = excluded.account_id,
             name = excluded.name, stage = excluded.stage, vendor_stage = excluded.vendor_stage,
             amount = excluded.amount, currency = excluded.currency, close_date = excluded.close_date,
-            next_step = excluded.next_step, deleted_at = excluded.deleted_at, updated_at = now()
+            next_step = excluded.next_step, deleted_at = excluded.deleted_at, updated_at = now(), version = t.version + 1
         WHERE (t.project_id, t.attio_deal_id, t.account_id, t.name, t.stage, t.vendor_stage, t.amount, t.currency,
                t.close_date, t.next_step, t.deleted_at) IS DISTINCT FROM
               (excluded.project_id, excluded.attio_deal_id, excluded.account_id, excluded.name, excluded.stage,
@@ -244,15 +244,22 @@ def list_due_histories(session: Session, connection_id: ConnectionId, *, limit: 
 
 
 def bring_along(session: Session, connection_id: ConnectionId) -> None:
-    """Let offers and drafts follow the opportunity or contact they are for into its project."""
+    """Let what was made here follow the mirrored row it is for into its project.
+
+    An opportunity follows its account, an offer its opportunity, a message its contact. Inside the connection's account
+    scope every such row is looked at: an offer may hang on an opportunity that has just followed its account.
+    """
     for table, column, owner in (
+        # A mirrored opportunity goes where its deal goes, whatever its account does.
+        ("crm_opportunities", "connection_id IS NULL AND t.account_id", "crm_accounts"),
         ("offers", "opportunity_id", "crm_opportunities"),
         ("outbound_messages", "contact_id", "crm_account_contacts"),
     ):
         session.execute(
             text(
-                f"UPDATE {table} t SET project_id = o.project_id FROM {owner} o"  # noqa: S608 - names from above
-                f" WHERE t.{column} = o.id AND o.connection_id = :connection AND t.project_id <> o.project_id"
+                f"UPDATE {table} t SET project_id = o.project_id FROM {owner} o, vendor_connections c"  # noqa: S608 - names from above
+                f" WHERE t.{column} = o.id AND c.id = :connection AND t.account_scope_id = c.account_scope_id"
+                " AND o.account_scope_id = c.account_scope_id AND t.project_id <> o.project_id"
             ),
             {"connection": connection_id},
         )

@@ -2,15 +2,31 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import sha256
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from models.infra.database import engine
 
 
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock that was asked for; true when we got it."""
+
+    held: bool
+    _connection: Connection
+
+    def __bool__(self) -> bool:
+        return self.held
+
+    def assert_alive(self) -> None:
+        """Raise what the database says when the connection, and with it the lock, was lost. Costs one round trip."""
+        self._connection.execute(text("select 1"))
+
+
 @contextmanager
-def try_lock(name: str) -> Generator[bool]:
+def try_lock(name: str) -> Generator[Lock]:
     """Hold the lock `name` during the block if nobody else does; yields whether we do. Takes one connection.
 
     The connection commits by itself, so that no transaction stays open while the lock is held.
@@ -19,7 +35,7 @@ def try_lock(name: str) -> Generator[bool]:
         key = {"key": _key(name)}
         held = bool(connection.execute(text("select pg_try_advisory_lock(:key)"), key).scalar_one())
         try:
-            yield held
+            yield Lock(held, connection)
         finally:
             if held:
                 try:
@@ -33,7 +49,7 @@ def try_lock(name: str) -> Generator[bool]:
 def is_locked(name: str) -> bool:
     """Whether some process holds the lock `name` now."""
     with try_lock(name) as free:
-        return not free
+        return not free.held
 
 
 def _key(name: str) -> int:

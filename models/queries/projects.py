@@ -65,6 +65,26 @@ def list_projects(session: Session, account_scope_id: AccountScopeId) -> list[Pr
     return [_project(row) for row in rows]
 
 
+def scope_with_projects(
+    session: Session, account_scope_id: AccountScopeId
+) -> tuple[ScopeFacts, list[ProjectFacts]] | None:
+    """`scope_facts` and `list_projects` in one read; None when the account scope does not exist (any more)."""
+    rows = session.execute(
+        select(AccountScope, Project)
+        .join(
+            Project,
+            (col(Project.account_scope_id) == col(AccountScope.id)) & col(Project.archived_at).is_(None),
+            isouter=True,
+        )
+        .where(AccountScope.id == account_scope_id)
+        .order_by((col(Project.kind) == "unassigned"), col(Project.name), col(Project.id))
+    ).all()
+    if not rows:
+        return None
+    held: list[Project | None] = [row[1] for row in rows]
+    return _scope(rows[0][0]), [_project(each) for each in held if each is not None]
+
+
 def create_project(session: Session, account_scope_id: AccountScopeId, slug: str, name: str) -> ProjectFacts:
     """Add a client project. Raises IntegrityError when the slug is taken inside the scope."""
     row = Project(account_scope_id=account_scope_id, slug=slug, name=name, kind="client")

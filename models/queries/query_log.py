@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ARRAY, String, cast, func
+from sqlalchemy import ARRAY, CursorResult, String, cast, func, text
 from sqlmodel import Session, col, select
 
 from models.infra.ids import ProjectId, QueryRunId
@@ -24,6 +25,31 @@ class AskedQuestion:
     answerable: bool
     project_ids: tuple[ProjectId, ...]
     rating: str
+
+
+@dataclass(frozen=True, slots=True)
+class CachedRun:
+    """A question that was answered from the cache: its own id, time and asker, and the run that was computed."""
+
+    id: QueryRunId
+    first_id: QueryRunId
+    took_ms: float
+    request_id: str
+    user: str
+    asked_at: dt.datetime
+
+
+_LOG_CACHED = text("""
+INSERT INTO lightrag_query_runs (id, account_scope_id, project_ids, query, mode, profile, parameters, answerable, answer,
+                                 hits, quality_score, cached, took_ms, request_id, requested_by, created_at)
+SELECT v.id, r.account_scope_id, r.project_ids, r.query, r.mode, r.profile, r.parameters, r.answerable, r.answer,
+       r.hits, r.quality_score, true, v.took_ms, v.request_id, v.requested_by, v.created_at
+FROM unnest(CAST(:ids AS uuid[]), CAST(:firsts AS uuid[]), CAST(:tooks AS float8[]), CAST(:requests AS text[]),
+            CAST(:users AS text[]), CAST(:ats AS timestamptz[]))
+     AS v(id, first_id, took_ms, request_id, requested_by, created_at)
+JOIN lightrag_query_runs r ON r.id = v.first_id
+ON CONFLICT (id) DO NOTHING
+""")
 
 
 def list_questions(session: Session, scope: Scope, *, limit: int) -> list[AskedQuestion]:
@@ -48,6 +74,25 @@ def list_questions(session: Session, scope: Scope, *, limit: int) -> list[AskedQ
                 QueryRunId(run.id), run.query, run.created_at, run.answerable, projects, rating or ""
             )
     return list(found.values())[:limit]
+
+
+def log_cached_runs(session: Session, runs: Sequence[CachedRun]) -> int:
+    """Log questions that the cache answered: each row is that of the question first computed, with what was its own.
+
+    Answers how many were logged; a question whose first run is gone (its scope was deleted) leaves no row.
+    """
+    done = session.execute(
+        _LOG_CACHED,
+        {
+            "ids": [each.id for each in runs],
+            "firsts": [each.first_id for each in runs],
+            "tooks": [each.took_ms for each in runs],
+            "requests": [each.request_id for each in runs],
+            "users": [each.user for each in runs],
+            "ats": [each.asked_at for each in runs],
+        },
+    )
+    return done.rowcount if isinstance(done, CursorResult) else 0
 
 
 def run_projects(session: Session, scope: Scope, query_run_id: QueryRunId) -> tuple[ProjectId, ...] | None:

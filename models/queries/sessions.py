@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import update
+from sqlalchemy import text, update
 from sqlmodel import Session, col, select
 
 from models.infra.ids import AccountScopeId, ProjectId, SessionId
@@ -69,9 +70,20 @@ def find_session(
     return None if row is None else _facts(row)
 
 
-def touch_session(session: Session, session_id: SessionId, now: dt.datetime) -> None:
-    """Write that a session was used."""
-    session.execute(update(UserSession).where(col(UserSession.id) == session_id).values(last_seen_at=now))
+def touch_sessions(session: Session, seen: Mapping[SessionId, dt.datetime]) -> None:
+    """Write when sessions were used last, all in one statement; a later instant that is written already stays."""
+    session.execute(
+        text(
+            "UPDATE sessions s SET last_seen_at = v.at FROM unnest(CAST(:ids AS uuid[]), CAST(:ats AS timestamptz[]))"
+            " AS v(id, at) WHERE s.id = v.id AND s.last_seen_at < v.at"
+        ),
+        {"ids": list(seen), "ats": list(seen.values())},
+    )
+
+
+def token_hash_of(session: Session, session_id: SessionId) -> str | None:
+    """The token hash of a session, None when there is none of that id."""
+    return session.exec(select(UserSession.token_hash).where(UserSession.id == session_id)).first()
 
 
 def end_session(session: Session, token_hash: str, now: dt.datetime) -> SessionFacts | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +32,7 @@ class ConnectionRow:
     base_url: str
     external_account: str
     token_encrypted: str
+    schema: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ def get_connection(session: Session, connection_id: ConnectionId) -> ConnectionR
         row.base_url,
         row.external_account,
         row.token_encrypted,
+        row.schema_cache,
     )
 
 
@@ -125,6 +127,18 @@ def mark_started(session: Session, connection: ConnectionRow, at: dt.datetime) -
             " DO UPDATE SET status = 'running', last_started_at = excluded.last_started_at"
         ),
         {"connection": connection.id, "scope": connection.account_scope_id, "at": at},
+    )
+
+
+def keep_schema(
+    session: Session, connection: ConnectionRow, schema: Mapping[str, Any], at: dt.datetime
+) -> None:
+    """Keep what was learnt of the vendor account's own schema."""
+    session.execute(
+        text(
+            "UPDATE vendor_connections SET schema_cache = CAST(:schema AS jsonb), schema_read_at = :at WHERE id = :id"
+        ),
+        {"schema": json.dumps(dict(schema)), "at": at, "id": connection.id},
     )
 
 

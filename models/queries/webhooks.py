@@ -36,6 +36,17 @@ class WebhookTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookPlace:
+    """A connection that a vendor may deliver to; of its secret only that it is there."""
+
+    id: ConnectionId
+    connector: str
+    name: str
+    has_secret: bool
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Hint:
     """A record that a delivery named. ``stream`` is a stream's name, OBJECT or SYNC."""
 
@@ -67,6 +78,25 @@ def find_target(session: Session, connection_id: UUID) -> WebhookTarget | None:
         row.connector,
         row.webhook_secret_encrypted,
     )
+
+
+def list_targets(session: Session, account_scope_id: AccountScopeId) -> list[WebhookPlace]:
+    """The connections of an account scope as places to deliver to, by connector and name."""
+    rows = session.execute(
+        select(VendorConnection)
+        .where(col(VendorConnection.account_scope_id) == account_scope_id)
+        .order_by(col(VendorConnection.connector), col(VendorConnection.name), col(VendorConnection.id))
+    ).scalars()
+    return [
+        WebhookPlace(
+            ConnectionId(row.id),
+            row.connector,
+            row.name,
+            row.webhook_secret_encrypted is not None,
+            row.enabled,
+        )
+        for row in rows
+    ]
 
 
 def set_secret(

@@ -1,5 +1,27 @@
 """SQLModel tables, one module a domain. Importing the package registers them all with the metadata."""
 
-from models.tables import attio, chatwoot, crm, linear, platform, reliability, retrieval
+from models.tables import (
+    access,
+    attio,
+    chatwoot,
+    crm,
+    graph,
+    linear,
+    outbound,
+    platform,
+    reliability,
+    retrieval,
+)
 
-__all__ = ["attio", "chatwoot", "crm", "linear", "platform", "reliability", "retrieval"]
+__all__ = [
+    "access",
+    "attio",
+    "chatwoot",
+    "crm",
+    "graph",
+    "linear",
+    "outbound",
+    "platform",
+    "reliability",
+    "retrieval",
+]

@@ -27,7 +27,10 @@ class Company(VendorRecord, table=True):
     """A company record."""
 
     __tablename__: ClassVar[Any] = "attio_companies"
-    __table_args__ = record_constraints("attio_companies")
+    __table_args__ = (
+        *record_constraints("attio_companies"),
+        Index("ix_attio_companies_scope_created", "account_scope_id", "source_created_at"),
+    )
 
     name: str
     domains: list[str] = _texts()

@@ -30,6 +30,16 @@ class Contact(VendorRecord, table=True):
     __table_args__ = (
         *record_constraints("cw_contacts"),
         Index("ix_cw_contacts_project_name", "project_id", "name"),
+        Index("ix_cw_contacts_scope_name", "account_scope_id", "name", "id"),
+        Index("ix_cw_contacts_scope_created", "account_scope_id", "source_created_at"),
+        Index(
+            "ix_cw_contacts_trgm",
+            "name",
+            "email",
+            "phone",
+            postgresql_using="gin",
+            postgresql_ops={"name": "gin_trgm_ops", "email": "gin_trgm_ops", "phone": "gin_trgm_ops"},
+        ),
     )
 
     name: str | None = None
@@ -52,6 +62,7 @@ class Conversation(VendorRecord, table=True):
         peer_key("cw_conversations", "contact_id", "cw_contacts"),
         Index("ix_cw_conversations_project_activity", "project_id", "last_activity_at"),
         Index("ix_cw_conversations_scope_created", "account_scope_id", "source_created_at"),
+        Index("ix_cw_conversations_scope_activity", "account_scope_id", "last_activity_at", "id"),
         Index("ix_cw_conversations_contact", "connection_id", "contact_vendor_id"),
     )
 

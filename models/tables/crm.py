@@ -1,7 +1,8 @@
-"""CRM tables: accounts, their contacts, opportunities with stage events, offers, outbound messages.
+"""CRM tables: accounts, their contacts, opportunities with stage events, offers, money settings.
 
 A row that mirrors a vendor record is known by ``connection_id`` and ``vendor_id``, whatever project it is in; the
 reference to the raw row is kept only while both share the project. Both are null for what was made here.
+`version` grows with every change of a row, so that nobody overwrites what they have not seen.
 """
 
 from __future__ import annotations
@@ -11,8 +12,17 @@ from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, Numeric, PrimaryKeyConstraint, Text, UniqueConstraint, text
-from sqlmodel import Field
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    Numeric,
+    PrimaryKeyConstraint,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlmodel import Field, SQLModel
 
 from models.tables.base import (
     Scoped,
@@ -24,10 +34,26 @@ from models.tables.base import (
     scoped_unique,
     time_field,
 )
+from models.tables.crm_stages import stage_check
 
 
 def _money() -> Any:
     return Field(default=None, sa_type=Numeric(14, 2), nullable=True)  # pyright: ignore[reportArgumentType]
+
+
+def version_field() -> Any:
+    """Return the counter of a row's changes, 1 when it is made."""
+    return Field(default=1, sa_column_kwargs={"server_default": text("1")}, nullable=False)
+
+
+def _percent() -> Any:
+    return Field(default=None, sa_type=Numeric(5, 2), nullable=True)  # pyright: ignore[reportArgumentType]
+
+
+def _scope_only(table: str) -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["account_scope_id"], ["account_scopes.id"], name=f"fk_{table}_scope", ondelete="CASCADE"
+    )
 
 
 class Mirrored(Scoped):
@@ -36,6 +62,7 @@ class Mirrored(Scoped):
     connection_id: UUID | None = None
     vendor_id: str | None = None
     deleted_at: dt.datetime | None = time_field()
+    version: int = version_field()
 
 
 def _mirror_keys(table: str) -> tuple[Any, ...]:
@@ -61,6 +88,7 @@ class Account(Mirrored, table=True):
     id: UUID = id_field()
     name: str
     domain: str | None = None
+    notes: str | None = Field(default=None, sa_type=Text)
     attio_company_id: UUID | None = None
     created_at: dt.datetime = time_field(required=True)
     updated_at: dt.datetime = time_field(required=True)
@@ -98,10 +126,8 @@ class Opportunity(Mirrored, table=True):
         peer_key("crm_opportunities", "account_id", "crm_accounts"),
         peer_key("crm_opportunities", "attio_deal_id", "attio_deals"),
         UniqueConstraint("project_id", "attio_deal_id", name="uq_crm_opportunities_deal"),
-        CheckConstraint(
-            "stage in ('lead', 'qualified', 'proposal', 'negotiation', 'won', 'lost', 'unmapped')",
-            name="ck_crm_opportunities_stage",
-        ),
+        CheckConstraint(stage_check(), name="ck_crm_opportunities_stage"),
+        Index("ix_crm_opportunities_account", "account_id"),
         Index("ix_crm_opportunities_project_stage", "project_id", "stage"),
         Index("ix_crm_opportunities_scope_created", "account_scope_id", "created_at"),
     )
@@ -117,6 +143,8 @@ class Opportunity(Mirrored, table=True):
     currency: str | None = Field(default=None, max_length=3)
     close_date: dt.date | None = None
     next_step: str | None = None
+    probability_pct: Decimal | None = _percent()  # of this one, instead of its stage's
+    notes: str | None = Field(default=None, sa_type=Text)
     created_at: dt.datetime = time_field(required=True)
     updated_at: dt.datetime = time_field(required=True)
 
@@ -135,6 +163,7 @@ class OpportunityStageEvent(Scoped, table=True):
     opportunity_id: UUID
     stage: str
     vendor_stage: str | None = None
+    changed_by: str | None = Field(default=None, description="Who set it here; null for what a vendor tells")
     entered_at: dt.datetime = time_field(required=True)
 
 
@@ -160,7 +189,13 @@ class Offer(Scoped, table=True):
     currency: str = Field(max_length=3)
     discount_pct: Decimal = Field(default=Decimal(0), sa_type=Numeric(5, 2))  # pyright: ignore[reportArgumentType]
     discount_approved_by: str | None = None
+    discount_approved_at: dt.datetime | None = time_field()
     send_approved_by: str | None = None
+    send_approved_at: dt.datetime | None = time_field()
+    sent_at: dt.datetime | None = time_field()
+    decided_at: dt.datetime | None = time_field()
+    notes: str | None = Field(default=None, sa_type=Text)
+    version: int = version_field()
     created_at: dt.datetime = time_field(required=True)
     updated_at: dt.datetime = time_field(required=True)
 
@@ -181,44 +216,35 @@ class OfferItem(Scoped, table=True):
     unit_price: Decimal = Field(sa_type=Numeric(14, 2))  # pyright: ignore[reportArgumentType]
 
 
-class OutboundMessage(Scoped, table=True):
-    """A message drafted here; nothing is sent without an approval."""
+class StageProbability(SQLModel, table=True):
+    """What an account scope thinks of a stage, instead of the default."""
 
-    __tablename__: ClassVar[Any] = "outbound_messages"
+    __tablename__: ClassVar[Any] = "stage_probabilities"
+    __table_args__ = (PrimaryKeyConstraint("account_scope_id", "stage"), _scope_only("stage_probabilities"))
+
+    account_scope_id: UUID
+    stage: str
+    probability_pct: Decimal = Field(sa_type=Numeric(5, 2))  # pyright: ignore[reportArgumentType]
+    updated_at: dt.datetime = time_field(required=True)
+
+
+class ExchangeRate(SQLModel, table=True):
+    """From a day on, one unit of `from_currency` is worth `rate` units of `to_currency`."""
+
+    __tablename__: ClassVar[Any] = "exchange_rates"
     __table_args__ = (
-        scope_key("outbound_messages"),
-        scoped_unique("outbound_messages"),
-        peer_key("outbound_messages", "contact_id", "crm_account_contacts"),
-        CheckConstraint(
-            "status in ('draft', 'approved', 'queued', 'sent', 'failed', 'cancelled')",
-            name="ck_outbound_status",
+        UniqueConstraint(
+            "account_scope_id", "from_currency", "to_currency", "valid_on", name="uq_exchange_rates_day"
         ),
-        Index("ix_outbound_messages_scope_created", "account_scope_id", "created_at"),
+        _scope_only("exchange_rates"),
+        CheckConstraint("rate > 0", name="ck_exchange_rates_rate"),
+        CheckConstraint("from_currency <> to_currency", name="ck_exchange_rates_pair"),
     )
 
     id: UUID = id_field()
-    contact_id: UUID | None = None
-    channel: str
-    subject: str | None = None
-    body: str = Field(sa_type=Text)
-    status: str = Field(default="draft")
-    approved_by: str | None = None
-    created_at: dt.datetime = time_field(required=True)
-    sent_at: dt.datetime | None = time_field()
-
-
-class ContactChannelPolicy(Scoped, table=True):
-    """Whether and how often a contact may be written to on a channel."""
-
-    __tablename__: ClassVar[Any] = "contact_channel_policies"
-    __table_args__ = (
-        PrimaryKeyConstraint("contact_id", "channel"),
-        child_key("contact_channel_policies", "contact_id", "crm_account_contacts"),
-    )
-
-    contact_id: UUID
-    channel: str
-    opted_out: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
-    max_per_week: int = Field(default=2)
-    stop_on_reply: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
+    account_scope_id: UUID
+    from_currency: str = Field(max_length=3)
+    to_currency: str = Field(max_length=3)
+    valid_on: dt.date
+    rate: Decimal = Field(sa_type=Numeric(20, 10))  # pyright: ignore[reportArgumentType]
     updated_at: dt.datetime = time_field(required=True)

@@ -63,6 +63,7 @@ class Issue(VendorRecord, table=True):
         peer_key("linear_issues", "linear_project_id", "linear_projects"),
         Index("ix_linear_issues_project_state", "project_id", "state_type"),
         Index("ix_linear_issues_project_due", "project_id", "due_date"),
+        Index("ix_linear_issues_project_identifier", "project_id", "identifier"),
         Index("ix_linear_issues_scope_created", "account_scope_id", "source_created_at"),
         Index(
             "ix_linear_issues_title_trgm",

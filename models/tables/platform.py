@@ -88,6 +88,9 @@ class VendorConnection(SQLModel, table=True):
         default=None, description="Fernet ciphertext; without it every delivery is refused"
     )
     settings: dict[str, Any] = json_field()
+    # Of vendors whose accounts have a schema of their own: as the last sync that it fitted has read it.
+    schema_cache: dict[str, Any] = json_field()
+    schema_read_at: dt.datetime | None = time_field()
     enabled: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
     created_at: dt.datetime = time_field(required=True)
 
@@ -157,6 +160,13 @@ class JobRun(SQLModel, table=True):
         ),
         Index("ix_job_runs_scope_queued", "account_scope_id", "queued_at"),
         Index("ix_job_runs_job_queued", "job", "queued_at"),
+        Index("ix_job_runs_scope_id", "account_scope_id", "id"),
+        Index(
+            "ix_job_runs_active",
+            "job",
+            "subject",
+            postgresql_where=text("status IN ('queued', 'running')"),
+        ),
     )
 
     id: UUID = id_field()

@@ -18,7 +18,7 @@ from sqlalchemy import (
     literal_column,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlmodel import Field, SQLModel
 
 from models.tables.base import Scoped, child_key, id_field, json_field, scope_key, scoped_unique, time_field
@@ -186,11 +186,17 @@ class Entity(Scoped, table=True):
     id: UUID = id_field()
     kind: str
     name: str
-    record_id: UUID
+    aliases: list[str] = Field(
+        default_factory=list,
+        sa_type=ARRAY(Text),
+        sa_column_kwargs={"server_default": text("'{}'")},
+        nullable=False,  # pyright: ignore[reportArgumentType]
+    )
+    record_id: UUID = Field(description="Id of its record; of somebody of the studio, a hash of the name")
 
 
 class EntityMention(Scoped, table=True):
-    """An entity named in a chunk."""
+    """An entity that a chunk names, is by, or belongs to."""
 
     __tablename__: ClassVar[Any] = "entity_mentions"
     __table_args__ = (
@@ -243,5 +249,10 @@ class Feedback(SQLModel, table=True):
     account_scope_id: UUID = Field(foreign_key="account_scopes.id", ondelete="CASCADE")
     rating: str
     comment: str | None = Field(default=None, sa_type=Text)
+    evidence: list[str] | None = Field(
+        default=None,
+        sa_column=Column(JSONB(none_as_null=True)),
+        description="Evidence ids that would have been right, named by an analyst; empty: nothing answers it",
+    )
     created_by: str | None = None
     created_at: dt.datetime = time_field(required=True)

@@ -55,13 +55,13 @@ def summarise(outcomes: Sequence[Outcome], *, profile: str, mode: str) -> Report
         parts += [(f"{half}, {lang}", _both(_by_half(held_out), _by_lang(lang))) for lang in ("en", "ru")]
     parts += [(f"kind: {kind}", _by_kind(kind)) for kind in KINDS]
     parts += [(f"scope: {scope}", _by_scope(scope)) for scope in ("project", "portfolio")]
-    times = sorted(outcome.took_ms for outcome in outcomes)
+    times = [outcome.took_ms for outcome in outcomes]
     return Report(
         profile,
         mode,
         tuple(_row(name, [outcome for outcome in outcomes if belongs(outcome)]) for name, belongs in parts),
-        _percentile(times, 0.50),
-        _percentile(times, 0.95),
+        metrics.percentile(times, 0.50),
+        metrics.percentile(times, 0.95),
     )
 
 
@@ -150,10 +150,6 @@ def _by_scope(scope: str) -> Callable[[Outcome], bool]:
 
 def _both(one: Callable[[Outcome], bool], other: Callable[[Outcome], bool]) -> Callable[[Outcome], bool]:
     return lambda outcome: one(outcome) and other(outcome)
-
-
-def _percentile(ordered: Sequence[float], share: float) -> float:
-    return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else 0.0
 
 
 def _cell(value: Interval) -> str:

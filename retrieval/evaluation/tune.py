@@ -10,18 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlmodel import Session
 
+from models.infra.scope import Scope
 from models.infra.settings import get_settings
 from retrieval import fusion, ranking
 from retrieval.embedding import embedding_model
 from retrieval.evaluation import metrics
 from retrieval.evaluation.datasets import GoldQuestion
-from retrieval.evaluation.world import WorldScope
 from retrieval.filters import Filters
 from retrieval.profile import Feature, Profile
 from retrieval.restated import restated
@@ -44,8 +45,16 @@ class Example:
     relevant: NDArray[np.bool_]
 
 
+class Scoped(Protocol):
+    """Knows where a question is asked."""
+
+    def of(self, question: GoldQuestion) -> Scope:
+        """The question's scope."""
+        ...
+
+
 def collect(
-    session: Session, world: WorldScope, questions: Sequence[GoldQuestion], profile: Profile
+    session: Session, world: Scoped, questions: Sequence[GoldQuestion], profile: Profile
 ) -> list[Example]:
     """The candidates of every question as the profile's searches find them."""
     model = embedding_model(get_settings())

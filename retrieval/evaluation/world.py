@@ -1,8 +1,7 @@
-"""Asks the gold questions of the demo world on the indexed data and records what came back, question by question."""
+"""The demo world in a database: where its gold questions are asked, and what came back for one of them."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,12 +10,8 @@ from sqlmodel import Session, col, select
 from models.infra.ids import AccountScopeId, ProjectId
 from models.infra.scope import Scope
 from models.tables.platform import AccountScope, Project
-from retrieval import pipeline
 from retrieval.evaluation.datasets import GoldQuestion
-from retrieval.profile import Profile
-from retrieval.schemas import Mode, Query
 
-DEPTH = 50
 _UNASSIGNED = "unassigned"
 
 
@@ -26,12 +21,11 @@ class WorldMissing(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One question's ranking as (source type, vendor id), whether it was answered, what was cited, and how long it took."""
+    """One question's ranking as (source type, vendor id), whether it was answered, and how long the search took."""
 
     question: GoldQuestion
     ranked: tuple[tuple[str, str], ...]
     answered: bool
-    support: float
     took_ms: float
 
 
@@ -68,30 +62,3 @@ def find_world(session: Session, slug: str, questions: Sequence[GoldQuestion]) -
     if missing := {question.project for question in questions} - set(projects):
         raise WorldMissing(f"the account scope {slug!r} lacks the projects {', '.join(sorted(missing))}")
     return WorldScope(AccountScopeId(scope.id), projects)
-
-
-def ask_all(
-    session: Session,
-    world: WorldScope,
-    questions: Sequence[GoldQuestion],
-    profile: Profile,
-    mode: Mode = "hybrid",
-) -> list[Outcome]:
-    """Every question searched in its scope, in order."""
-    return [ask_one(session, world, question, profile, mode) for question in questions]
-
-
-def ask_one(
-    session: Session, world: WorldScope, question: GoldQuestion, profile: Profile, mode: Mode = "hybrid"
-) -> Outcome:
-    """One question searched in its scope."""
-    started = time.perf_counter()
-    query = Query(text=question.question, scope=world.of(question), top_k=DEPTH, mode=mode)
-    found = pipeline.search(session, query, profile)
-    return Outcome(
-        question,
-        tuple((hit.chunk.kind, hit.chunk.vendor_id) for hit in found.ranked[:DEPTH]),
-        bool(found.ranked) and found.support >= profile.support.threshold,
-        found.support,
-        round((time.perf_counter() - started) * 1000, 1),
-    )

@@ -38,12 +38,15 @@ FLAGS = [
 
 @dataclass(frozen=True, slots=True)
 class Tower:
-    """The running application: its address, its user, its sandbox's control address, its database."""
+    """The running application: its address, its user, its sandbox's control address, its servers, its files."""
 
     url: str
     user: str
     sandbox: str
     database: str
+    redis: str
+    cache_redis: str
+    data_dir: Path
 
     def rows(self, statement: str) -> list[tuple[object, ...]]:
         """What a statement returns in the application's database, behind the application's back."""
@@ -79,7 +82,15 @@ def tower(servers: ServerUrls, tmp_path_factory: pytest.TempPathFactory) -> Gene
         )  # fmt: skip
     try:
         url, user = _wait_until_ready(process, log)
-        yield Tower(url, user, f"http://127.0.0.1:{sandbox}", database)
+        yield Tower(
+            url,
+            user,
+            f"http://127.0.0.1:{sandbox}",
+            database,
+            variables["REDIS_URL"],
+            variables["CACHE_REDIS_URL"],
+            data_dir,
+        )
     finally:
         process.terminate()
         process.wait(timeout=60)

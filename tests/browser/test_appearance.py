@@ -16,6 +16,7 @@ PAGES = {
     "search": ("/search?project=all", "[data-suggested]"),
     "jobs": ("/jobs?project=all", "[data-connector]"),
     "system": ("/system?project=all", "[data-part]"),
+    "security": ("/security?project=all", "[data-session]"),
     "records": ("/records?set=open_issues&project=all", "[data-record]"),
 }
 SCREENS = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}

@@ -1,16 +1,19 @@
 """Copies of the sandbox's accounts: how tests make one, look at it, and spoil it."""
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import text
-from sqlmodel import select
+from sqlmodel import col, select
 
-from jobs import sync
+from jobs import sync, tasks
 from jobs.reconciliation import ReconcileResult, reconcile
 from jobs.sandbox.world.loader import load_studio
 from models.infra.database import reading, transaction
 from models.infra.ids import ConnectionId
+from models.queries import job_runs
 from models.queries.records import STREAM_TABLES
+from models.tables.platform import JobRun
 from models.tables.reliability import ReconciliationMetric
 from tests.scopes import MadeScope, make_connection, make_scope
 from tests.vendors import Vendors
@@ -22,9 +25,7 @@ TEAM = "HPN"
 def connect(vendors: Vendors, connector: str, *, token: str | None = None) -> tuple[MadeScope, ConnectionId]:
     """A connection of an account scope of its own to a running sandbox, its rules those of Harbor & Pine."""
     rules = {
-        "chatwoot": tuple(
-            ("inbox", name, "harbor-pine") for _, name in load_studio().projects["harbor-pine"].info.inboxes
-        ),
+        "chatwoot": tuple(("inbox", name, "harbor-pine") for name in _inboxes()),
         "linear": (("team", TEAM, "harbor-pine"),),
         "attio": (("list", "harbor_pine", "harbor-pine"),),
     }[connector]
@@ -40,6 +41,11 @@ def connect(vendors: Vendors, connector: str, *, token: str | None = None) -> tu
             rules=rules,
         )
     return scope, row.id
+
+
+@cache
+def _inboxes() -> tuple[str, ...]:
+    return tuple(name for _, name in load_studio().projects["harbor-pine"].info.inboxes)
 
 
 def run_sync(connection_id: ConnectionId) -> sync.SyncResult:
@@ -74,6 +80,24 @@ def fingerprint(connector: str) -> dict[str, tuple[int, str]]:
 
 def measure(connection_id: ConnectionId, *, deep: bool = True) -> ReconcileResult:
     return reconcile(connection_id, deep, lambda _: None)
+
+
+def follow_daily_comparison(connection_id: ConnectionId) -> None:
+    """Let the daily turn of the schedule come, and do what it asks for, and what that asks for, as workers do."""
+    with transaction() as session:
+        job_runs.save_cadence(session, "reconcile", 86_400)
+    tasks.dispatch("reconcile")
+    doing = {"reconcile": tasks.reconcile_connection, "repair": tasks.repair_connection}
+    for _ in range(10):
+        with reading() as session:
+            waiting = session.exec(
+                select(JobRun).where(JobRun.status == "queued", col(JobRun.job).in_(doing))
+            ).all()
+        if not waiting:
+            return
+        for run in waiting:
+            doing[run.job](str(connection_id), str(run.id))
+    raise AssertionError("comparisons and repairs go on for ever")
 
 
 def change(statement: str, **values: Any) -> list[str]:

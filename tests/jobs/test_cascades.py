@@ -1,12 +1,14 @@
 """One job asks for the next: sync → indexing and comparison → repair → comparison."""
 
+import pytest
 from sqlmodel import col, select
 
-from jobs import enqueue, tasks
+from jobs import cascade, enqueue, queues, runs, tasks
+from jobs.cascade import FollowUp
 from models.infra.database import reading, transaction
 from models.queries import job_runs
 from models.tables.platform import JobRun
-from tests.jobs.copies import change, connect, metrics, run_sync
+from tests.jobs.copies import change, connect, follow_daily_comparison, metrics, run_sync
 from tests.vendors import Vendors
 
 
@@ -97,3 +99,56 @@ def test_a_comparison_that_reached_nothing_is_a_failed_run(database: str, still_
     with reading() as session:
         row = session.exec(select(JobRun)).one()
         assert (row.status, row.error_code, row.counts["unknown"]) == ("failed", "vendor_unknown", 5)
+
+
+def test_what_one_repair_leaves_is_mended_by_the_next_until_nothing_waits(
+    database: str, still_vendors: Vendors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, connection_id = connect(still_vendors, "linear")
+    run_sync(connection_id)
+    removed = change("DELETE FROM linear_cycles RETURNING vendor_id")
+    monkeypatch.setattr("jobs.repair.RECORDS_AT_MOST", len(removed) // 2 + 1)
+    follow_daily_comparison(connection_id)
+    assert len(change("SELECT vendor_id FROM linear_cycles")) == len(removed)
+    # The last comparison is for the figure; it found nothing, and asked for nothing.
+    assert [job for job, _ in queued() if job != "index"] == []
+
+
+def test_every_job_of_the_table_exists() -> None:
+    named = {*cascade.AFTER, *(each.job for stages in cascade.AFTER.values() for each in stages)}
+    assert {runs.function_of(job) for job in named} <= set(queues.FUNCTIONS)
+
+
+def test_a_later_stage_is_one_line_of_the_table(
+    database: str, still_vendors: Vendors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope, connection_id = connect(still_vendors, "linear")
+    # After a job of an account scope: one of its connections, and one of the scope.
+    monkeypatch.setitem(cascade.AFTER, "index", (FollowUp("mirror", on=("deleted",)), FollowUp("index")))
+    cascade.follow("index", scope.id, {"written": 0, "deleted": 2}, "indexing")
+    assert queued() == [("mirror", "indexing")]
+    cascade.follow("index", scope.id, {"written": 1, "deleted": 0}, "indexing")
+    assert queued() == [("index", "indexing"), ("mirror", "indexing")]
+    # After a job of a connection: the connector that is named, and no other.
+    monkeypatch.setitem(
+        cascade.AFTER, "sync", (FollowUp("repair", connector="attio"), FollowUp("retry", connector="linear"))
+    )
+    cascade.follow("sync", connection_id, {"written": 1}, "sync")
+    assert queued() == [("index", "indexing"), ("mirror", "indexing"), ("retry", "sync")]
+
+
+def test_nothing_follows_at_a_connection_that_was_switched_off(database: str, still_vendors: Vendors) -> None:
+    _, connection_id = connect(still_vendors, "linear")
+    change("UPDATE vendor_connections SET enabled = false RETURNING name")
+    cascade.follow("sync", connection_id, {"written": 1}, "sync")
+    assert queued() == []
+
+
+def test_what_a_person_compares_is_not_mended_behind_their_back(
+    database: str, still_vendors: Vendors
+) -> None:
+    _, connection_id = connect(still_vendors, "linear")
+    cascade.follow("reconcile", connection_id, {"missing": 1}, "anna")
+    assert queued() == []
+    cascade.follow("reconcile", connection_id, {"missing": 1}, enqueue.SCHEDULE)
+    assert queued() == [("repair", "schedule")]

@@ -188,8 +188,8 @@ def test_a_deal_that_comes_before_its_company_brings_it_and_is_routed_with_it(
 
 
 def test_what_has_no_id_to_ask_for_is_left_to_a_sync(database: str, vendors: Vendors) -> None:
-    _, connection_id = connect(vendors, "linear")
-    name(connection_id, Hint(SYNC), Hint("comments", "c-1"))
+    _, connection_id = connect(vendors, "attio")
+    name(connection_id, Hint(SYNC), Hint("notes", "n-1"))
     done = refetch_connection(connection_id)
     assert (done.followed, done.written, done.needs_sync) == (2, 0, True)
     assert waiting(connection_id) == []

@@ -15,7 +15,7 @@ from models.infra.database import reading, transaction
 from models.infra.errors import NotFound
 from models.infra.ids import ConnectionId, new_id
 from models.queries import sync_state
-from tests.jobs.copies import connect
+from tests.jobs.copies import connect, run_sync
 from tests.vendors import Vendors, running_vendors
 
 
@@ -45,13 +45,15 @@ def an_issue(vendors: Vendors) -> str:
     return str(answer.json()["data"]["issues"]["nodes"][0]["id"])
 
 
-def failed(connection_id: ConnectionId, unit: str, *, stream: str = "issues", due_s: float = -1) -> None:
+def failed(
+    connection_id: ConnectionId, unit: str, *, stream: str = "issues", due_s: float = -1, **payload: Any
+) -> None:
     """Queue a failed unit whose next attempt comes in so many seconds."""
     with transaction() as session:
         connection = sync_state.get_connection(session, connection_id)
         sync_state.queue_error(
             session, connection, stream=stream, unit=unit, kind="bad_record", message="was unreadable",
-            payload={"id": unit}, retryable=True,
+            payload={"id": unit, **payload}, retryable=True,
         )  # fmt: skip
     make_due(due_s)
 
@@ -69,6 +71,11 @@ def make_due(seconds: float = -1) -> None:
 def the_error() -> Any:
     with reading() as session:
         return session.execute(text("SELECT * FROM connector_errors")).one()
+
+
+def rows(statement: str, **values: Any) -> list[tuple[Any, ...]]:
+    with transaction() as session:
+        return [tuple(row) for row in session.execute(text(statement), values)]
 
 
 def count_issues() -> int:
@@ -117,9 +124,63 @@ def test_a_unit_that_fails_again_waits_twice_as_long_and_is_given_up_after_five_
     assert retry.retry_connection(linear) == retry.Retried()
 
 
+def test_an_old_comment_is_read_by_its_id_and_brings_its_issue(linear: ConnectionId) -> None:
+    run_sync(linear)
+    [(comment, issue)] = rows(
+        "SELECT c.vendor_id, i.vendor_id FROM linear_comments c JOIN linear_issues i ON i.id = c.issue_id"
+        " ORDER BY c.source_created_at LIMIT 1"
+    )
+    rows("DELETE FROM linear_issues WHERE vendor_id = :id RETURNING 1", id=issue)
+    failed(linear, comment, stream="comments")
+    assert retry.retry_connection(linear) == retry.Retried(tried=1, resolved=1)
+    assert rows("SELECT c.vendor_id FROM linear_comments c WHERE vendor_id = :id", id=comment) == [(comment,)]
+    assert the_error().status == "resolved"
+
+
+def test_an_old_message_is_read_from_its_conversation_and_nothing_else_is_touched(
+    database: str, vendors: Vendors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, connection_id = connect(vendors, "chatwoot")
+    run_sync(connection_id)
+    # So narrow that the first message is far from the newest ones.
+    monkeypatch.setattr("jobs.connectors.chatwoot.client._MESSAGES_NEWEST", 1)
+    [(conversation, message, position)] = rows(
+        "SELECT c.vendor_id, min(m.vendor_id::bigint)::text, c.max_message_id FROM cw_messages m"
+        " JOIN cw_conversations c ON c.id = m.conversation_id GROUP BY c.id ORDER BY count(*) DESC LIMIT 1"
+    )
+    rows("DELETE FROM cw_messages WHERE vendor_id = :id RETURNING 1", id=message)
+    failed(connection_id, message, stream="messages", conversation_id=int(conversation))
+    before = len(vendors.asked()["requests"])
+    assert retry.retry_connection(connection_id) == retry.Retried(tried=1, resolved=1)
+    assert len(vendors.asked()["requests"]) - before <= 2
+    assert rows("SELECT vendor_id FROM cw_messages WHERE vendor_id = :id", id=message) == [(message,)]
+    assert the_error().status == "resolved"
+    assert rows("SELECT max_message_id FROM cw_conversations WHERE vendor_id = :id", id=conversation) == [
+        (position,)
+    ]
+
+
+def test_a_message_that_still_cannot_be_read_waits_longer(
+    database: str, vendors: Vendors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, connection_id = connect(vendors, "chatwoot")
+    run_sync(connection_id)
+    [(conversation, message)] = rows(
+        "SELECT c.vendor_id, m.vendor_id FROM cw_messages m JOIN cw_conversations c ON c.id = m.conversation_id LIMIT 1"
+    )
+
+    def unreadable(*_: object, **__: object) -> None:
+        raise KeyError("created_at")
+
+    monkeypatch.setattr("jobs.connectors.chatwoot.normalize.message", unreadable)
+    failed(connection_id, message, stream="messages", conversation_id=int(conversation))
+    assert retry.retry_connection(connection_id) == retry.Retried(tried=1, failed=1)
+    assert (the_error().status, the_error().attempt) == ("pending", 2)
+
+
 def test_a_failed_stream_and_what_has_no_address_ask_for_a_sync(linear: ConnectionId) -> None:
     failed(linear, "stream")
-    failed(linear, "c1", stream="comments")
+    failed(linear, "s1", stream="states")
     assert retry.retry_connection(linear) == retry.Retried(tried=2, needs_sync=True)
 
 

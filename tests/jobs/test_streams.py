@@ -17,7 +17,7 @@ from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
 from models.infra.ids import ConnectionId
 from models.infra.settings import override_settings
-from tests.jobs.copies import connect, run_sync
+from tests.jobs.copies import connect, measure, run_sync
 from tests.scopes import make_connection, make_scope
 from tests.vendors import Vendors
 
@@ -95,6 +95,16 @@ def test_a_touched_conversation_without_a_gap_is_read_in_one_request(
 def test_a_full_last_page_is_not_followed_by_an_empty_one(redis: object, account: ChatwootClient) -> None:
     assert len(pages(account, Thread("1", 0, 200, utcnow()))) == 2
     assert [page.positions[0].as_of is None for page in pages(account, Thread("1", 0))] == [True, True, True]
+
+
+def test_a_comparison_asks_no_page_behind_a_full_last_one(database: str) -> None:
+    with running(Account(CONVERSATIONS, 100)) as url:
+        connection = connect_to(url)
+        run_sync(connection)
+        found = measure(connection)
+    assert found.streams["messages"].vendor_count == CONVERSATIONS * 100
+    assert found.streams["messages"].pct == 100.0
+    assert found.requests <= 1.2 * Case(CONVERSATIONS, 100).requests
 
 
 def test_a_conversation_that_fails_loses_no_other_and_comes_later(

@@ -97,6 +97,30 @@ def test_sigterm_interrupts_a_long_job_and_queues_it_again(
 
 
 @pytest.mark.slow
+def test_a_worker_elsewhere_takes_up_the_run_of_a_machine_that_died(
+    process_env: dict[str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / "log"
+    run_id = push_slow_run(path, seconds=5)
+    homes = [tmp_path / "one" / "data", tmp_path / "two" / "data"]
+    with worker_process({**process_env, "DATA_DIR": str(homes[0])}, "sync") as first:
+        until(lambda: len(lines(path)) == 1)
+        first.kill()
+        os.kill(int(lines(path)[0].split()[1]), signal.SIGKILL)
+        first.wait(10)
+    until(lambda: recovery.recover(settled_s=0).requeued == 1)
+    # What the queue holds is the run's own task; its stand-in does the same here.
+    queues.queue(queues.SYNC).empty()
+    queues.queue(queues.SYNC).enqueue_call(
+        "tests.jobs.echo_tasks.slow_run", kwargs={"run_id": run_id, "path": str(path), "seconds": 0.0}
+    )
+    with worker_process({**process_env, "DATA_DIR": str(homes[1])}, "sync"):
+        until(lambda: row_of(run_id).status == "succeeded")
+    assert row_of(run_id).attempt == 2
+    # Neither looked for anything on its own disk.
+    assert not any(home.parent.exists() for home in homes)
+
+
 def test_a_killed_worker_leaves_a_run_that_recovery_queues_again(
     process_env: dict[str, str], tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from models.infra import events
 from models.infra.errors import Unauthenticated
 from models.infra.events import Event
 from models.infra.settings import Settings
+from tests.tools_app.world import World
 from tools_app import live
 from tools_app.services import dashboard
 
@@ -85,3 +86,34 @@ async def test_the_listener_hears_the_next_event_after_a_broken_refresh(
     monkeypatch.setattr(events, "stream", stream)
     assert await live._push_events(app_with("open", states={"open": page})) == "refused"
     assert reads == ["tried", "tried"]
+
+
+async def test_a_drop_of_completeness_is_told_on_every_open_page_of_its_account_scope(
+    tab: Any, worlds: dict[str, World], settings: Settings
+):
+    drop = {"connector": "linear", "stream": "issues", "completeness_pct": 80.0, "minimum_pct": 95.0}
+    page = tab("/search?project=all")
+    shell = await page.get_state(live.ShellState)
+    shell.user = "owner"
+    app = app_with("open", states={"open": page})
+    await live._to_open_pages(app, {**drop, "account_scope_id": str(worlds["two"].scope)}, live._show_drop)
+    assert shell.toasts == []
+    await live._to_open_pages(app, {**drop, "account_scope_id": str(worlds["one"].scope)}, live._show_drop)
+    assert [(each.message, each.tone) for each in shell.toasts] == [
+        ("Linear, Issues: completeness fell to 80%; at least 95% is expected.", "bad")
+    ]
+
+
+async def test_the_listener_passes_a_drop_on(monkeypatch: pytest.MonkeyPatch):
+    told: list[Any] = []
+
+    async def stream() -> AsyncIterator[Event]:
+        yield Event("1", "completeness_drop", {"stream": "issues"})
+
+    async def show(state: Any, payload: Mapping[str, Any]) -> None:
+        told.append((state, payload["stream"]))
+
+    monkeypatch.setattr(live.events, "stream", stream)
+    monkeypatch.setattr(live, "_show_drop", show)
+    await live._push_events(app_with("open"))
+    assert told == [("open", "issues")]

@@ -9,10 +9,14 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
+from starlette.middleware.gzip import GZipMiddleware
 
 from models.infra.settings import get_settings
 from tools_app.api import (
+    access,
+    audit,
     auth,
+    comms,
     completeness,
     connectors,
     crm,
@@ -20,7 +24,12 @@ from tools_app.api import (
     health,
     jobs,
     lightrag,
+    money,
+    offers,
+    outbound,
+    portfolio,
     projects,
+    queue_dashboard,
     records,
     system,
     webhooks,
@@ -28,13 +37,17 @@ from tools_app.api import (
 from tools_app.api.deps import note_route
 from tools_app.api.docs import install_docs
 from tools_app.api.errors import ErrorAnswer, install_error_handlers
+from tools_app.api.hit_lane import HitLane
+from tools_app.api.rate_limits import RateLimits
 from tools_app.api.request_context import RequestContext
 from tools_app.services.credentials import require_safe_credentials
 
 VERSION = "1"
 DESCRIPTION = """
 Control Tower's API. Log in with `POST /api/auth/login`; the session cookie then proves who asks, and the answer's
-`csrf_token` goes into the `x-csrf-token` header of every other mutation. Every answer carries `x-request-id`.
+`csrf_token` goes into the `x-csrf-token` header of every other mutation. Programs send `Authorization: Bearer ct_…`
+with a key made by `POST /api/auth/keys` or on the page "Sessions and API keys" instead. Every answer carries
+`x-request-id`; whoever asks too often gets 429 with `Retry-After`.
 """
 # Paths that answer without a session.
 PUBLIC = frozenset({"/auth/login", "/health", "/metrics", "/webhooks/{connector}/{binding}"})
@@ -69,6 +82,7 @@ class ApiApp(FastAPI):
             components["securitySchemes"] = {
                 "session": {"type": "apiKey", "in": "cookie", "name": "ct_session"},
                 "csrf": {"type": "apiKey", "in": "header", "name": "x-csrf-token"},
+                "key": {"type": "http", "scheme": "bearer", "description": "An API key (`ct_…`)"},
             }
             for unused in ("HTTPValidationError", "ValidationError"):
                 components.get("schemas", {}).pop(unused, None)
@@ -80,7 +94,12 @@ def _described(path: str, operations: dict[str, Any]) -> dict[str, Any]:
     for method, operation in operations.items():
         operation.get("responses", {}).pop("422", None)
         if path not in PUBLIC:
-            operation["security"] = [{"session": []} if method == "get" else {"session": [], "csrf": []}]
+            by_session: dict[str, list[str]] = (
+                {"session": []} if method == "get" else {"session": [], "csrf": []}
+            )
+            # Keys never manage keys and sessions.
+            with_key = not path.startswith(("/auth/sessions", "/auth/keys", "/auth/logout"))
+            operation["security"] = [by_session, {"key": []}] if with_key else [by_session]
     return operations
 
 
@@ -96,18 +115,28 @@ def _inner_api() -> ApiApp:
     api.path_prefix = "/api"
     for module in (
         auth,
+        access,
         projects,
         records,
+        portfolio,
+        comms,
         lightrag,
         connectors,
         completeness,
         crm,
+        money,
+        offers,
+        outbound,
+        audit,
         jobs,
         system,
         events,
         webhooks,
     ):
         api.include_router(module.router, responses=_ERRORS)
+    # Below a kilobyte the headers cost more than is saved; event streams are left alone by the middleware itself. What
+    # holds the CSRF token (login, me) is shorter, so no secret is compressed together with what a stranger chose.
+    api.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     install_docs(api)
     install_error_handlers(api)
     return api
@@ -122,14 +151,22 @@ def create_api() -> FastAPI:
     api = _inner_api()
     outer = ApiApp(docs_url=None, redoc_url=None, openapi_url=None)
     outer.include_router(health.router)
+    outer.include_router(queue_dashboard.router)
     outer.mount("/api", api, name="api")
     install_error_handlers(outer)
+    outer.add_middleware(HitLane)
+    outer.add_middleware(RateLimits)
     outer.add_middleware(RequestContext, https=get_settings().origin().startswith("https:"))
     described = outer.openapi()["paths"]
 
     @outer.get("/api", include_in_schema=False)
     async def index() -> RedirectResponse:
         return RedirectResponse("/api/docs")
+
+    @outer.get("/favicon.ico", include_in_schema=False)
+    async def icon() -> RedirectResponse:
+        # What browsers ask for on pages that name no icon: the docs, RQ's dashboard.
+        return RedirectResponse("/favicon.svg")
 
     # One description for everything: the two root paths stand beside those below /api.
     api.openapi()["paths"] |= described

@@ -8,9 +8,9 @@ from pydantic import Field, StringConstraints
 from models.infra.database import in_db
 from models.infra.errors import InvalidInput
 from models.infra.settings import get_settings
-from tools_app.api.deps import Caller, Changer, browser_of, check_origin, session_token
-from tools_app.api.schemas import Answer, Input, NoInput
-from tools_app.services import auth
+from tools_app.api.deps import Caller, OwnerChanging, browser_of, check_origin, session_token
+from tools_app.api.schemas import Answer, Input, NoInput, example
+from tools_app.services import auth, devices
 from tools_app.services.views import SessionView
 
 router = APIRouter(prefix="/auth", tags=["auth"])
@@ -19,13 +19,15 @@ router = APIRouter(prefix="/auth", tags=["auth"])
 class LoginInput(Input):
     """Name and password; `account_scope` is the slug of the portfolio to open (the oldest one if left out)."""
 
+    model_config = example(username="owner", password="a long password")  # noqa: S106 - an example
+
     username: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     password: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
     account_scope: Annotated[str | None, Field(max_length=64)] = None
 
 
 class SessionAnswer(Answer):
-    """Who is logged in. `csrf_token` goes into the x-csrf-token header of every mutation."""
+    """Who is logged in. `csrf_token` goes into the x-csrf-token header of every mutation; a key needs none (empty)."""
 
     user: str
     csrf_token: str
@@ -63,21 +65,27 @@ async def login(request: Request, response: Response, body: LoginInput) -> Sessi
         former_token=session_token(request),
         account_scope=body.account_scope,
     )
+    _keep(response, auth.cookie_name(), opened.token, int(auth.ABSOLUTE.total_seconds()))
+    if opened.device is not None:
+        _keep(response, devices.cookie_name(), opened.device, devices.LIFETIME_S)
+    return _answer(opened.session)
+
+
+def _keep(response: Response, name: str, value: str, max_age_s: int) -> None:
     response.set_cookie(
-        auth.cookie_name(),
-        opened.token,
-        max_age=int(auth.ABSOLUTE.total_seconds()),
+        name,
+        value,
+        max_age=max_age_s,
         path="/",
         secure=get_settings().cookie_is_secure(),
         httponly=True,
         samesite="lax",
     )
-    return _answer(opened.session)
 
 
 @router.post("/logout", summary="End the session")
 async def logout(
-    request: Request, response: Response, session: Changer, _body: NoInput | None = None
+    request: Request, response: Response, session: OwnerChanging, _body: NoInput | None = None
 ) -> LogoutAnswer:
     """Ends the session on the server and removes the cookie."""
     del session

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from models.infra.database import in_db
 from models.queries.connector_overview import ErrorFacts
 from tools_app.api.deps import Changer, Limit, ReadScope
-from tools_app.api.schemas import Answer, Input, ItemList, NoInput
+from tools_app.api.schemas import Answer, Input, ItemList, NoInput, example
 from tools_app.services import connectors
 from tools_app.services.connectors import RequestedRun
 from tools_app.services.error_payload import ErrorPayload, error_payload
@@ -22,6 +22,8 @@ Connector = Annotated[ConnectorName, Path(description="Name of the connector.")]
 
 class SyncInput(Input):
     """What to sync: the connections of one connector, or all when it is left out."""
+
+    model_config = example(connector="linear")
 
     connector: ConnectorName | None = None
 
@@ -56,9 +58,12 @@ async def errors(
     scope: ReadScope,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
     limit: Limit = 50,
+    status: Annotated[
+        Literal["pending", "retrying", "dead_letter"] | None, Query(description="Only errors in this state.")
+    ] = None,
 ) -> ItemList[ErrorFacts]:
     """Failed units of work that wait for a retry or were given up, newest first."""
-    page = await in_db(connectors.list_errors, scope, cursor=cursor, limit=limit)
+    page = await in_db(connectors.list_errors, scope, cursor=cursor, limit=limit, status=status)
     return ItemList[ErrorFacts](items=page.items, next_cursor=page.next_cursor)
 
 

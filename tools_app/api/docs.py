@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
+
+from tools_app.api.schemas import JsonAnswer
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -91,8 +93,8 @@ def install_docs(app: FastAPI) -> None:
         return Response(_START, media_type="text/javascript")
 
     @router.get("/openapi.json")
-    async def description(request: Request) -> JSONResponse:
-        return JSONResponse(as_openapi_30(request.app.openapi()))
+    async def description(request: Request) -> JsonAnswer:
+        return JsonAnswer(as_openapi_30(request.app.openapi()))
 
     app.mount("/docs/assets", StaticFiles(directory=swagger_assets()), name="docs-assets")
     app.include_router(router)

@@ -9,13 +9,13 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from models.infra.errors import AppError
 from models.infra.logging import get_logger
 from tools_app.api.request_context import current_request_id
+from tools_app.api.schemas import JsonAnswer
 from tools_app.services.faults import DATABASE_AWAY, UNSTORABLE
 
 log = get_logger(__name__)
@@ -52,13 +52,13 @@ def error_answer(
     message: str,
     details: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
-) -> JSONResponse:
+) -> JsonAnswer:
     """An error response in the one shape."""
     body = ErrorAnswer(
         error=ErrorBody(code=code, message=message, details=dict(details or {})),
         request_id=current_request_id(),
     )
-    return JSONResponse(body.model_dump(mode="json"), status_code=status, headers=dict(headers or {}))
+    return JsonAnswer(body.model_dump(mode="json"), status_code=status, headers=dict(headers or {}))
 
 
 def _problems(fault: RequestValidationError) -> list[dict[str, str]]:
@@ -69,7 +69,7 @@ def _problems(fault: RequestValidationError) -> list[dict[str, str]]:
     ]
 
 
-async def on_app_error(_: Request, fault: Exception) -> JSONResponse:
+async def on_app_error(_: Request, fault: Exception) -> JsonAnswer:
     """Answer for a domain error."""
     assert isinstance(fault, AppError)
     retry_after = getattr(fault, "retry_after", None)
@@ -77,31 +77,31 @@ async def on_app_error(_: Request, fault: Exception) -> JSONResponse:
     return error_answer(fault.status, fault.code, fault.message, fault.details, headers)
 
 
-async def on_invalid_input(_: Request, fault: Exception) -> JSONResponse:
+async def on_invalid_input(_: Request, fault: Exception) -> JsonAnswer:
     """Answer 400 for a body or parameter that does not fit its schema."""
     assert isinstance(fault, RequestValidationError)
     return error_answer(400, "invalid_input", "The request is not valid.", {"problems": _problems(fault)})
 
 
-async def on_http_exception(_: Request, fault: Exception) -> JSONResponse:
+async def on_http_exception(_: Request, fault: Exception) -> JsonAnswer:
     """Answer for what the framework refuses: unknown path, wrong method, unreadable body."""
     assert isinstance(fault, HTTPException)
     code = _CODES.get(fault.status_code, "http_error")
     return error_answer(fault.status_code, code, str(fault.detail), None, fault.headers)
 
 
-async def on_unstorable_text(_: Request, _fault: Exception) -> JSONResponse:
+async def on_unstorable_text(_: Request, _fault: Exception) -> JsonAnswer:
     """Answer 400 for input that no database text can hold, such as a NUL character."""
     return error_answer(400, "invalid_input", "The request contains characters that cannot be stored.")
 
 
-async def on_database_away(_: Request, fault: Exception) -> JSONResponse:
+async def on_database_away(_: Request, fault: Exception) -> JsonAnswer:
     """Answer 503 while the database does not answer: down, restarting, every connection in use, too slow."""
     log.warning("database is away", error=type(fault).__name__)
     return error_answer(503, "database_away", "The database does not answer.", None, {"Retry-After": "5"})
 
 
-async def on_fault(_: Request, _fault: Exception) -> JSONResponse:
+async def on_fault(_: Request, _fault: Exception) -> JsonAnswer:
     """Answer for what nobody expected; its cause is logged where the request is (`request_context`)."""
     return error_answer(500, "internal_error", "The server failed to answer.")
 

@@ -11,7 +11,7 @@ from models.infra.database import in_db
 from models.infra.errors import Forbidden
 from models.infra.metrics import registry
 from models.infra.settings import get_settings
-from tools_app.api.deps import client_address, is_within
+from tools_app.api.deps import PRIVATE_NETWORKS, client_address, is_within
 from tools_app.api.schemas import Answer
 from tools_app.services.figures import refresh_metrics
 from tools_app.services.health import State, check_health
@@ -19,16 +19,6 @@ from tools_app.services.health import State, check_health
 router = APIRouter(tags=["health"])
 
 _STARTED = time.monotonic()
-_PRIVATE = [
-    "127.0.0.0/8",
-    "::1/128",
-    "10.0.0.0/8",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-    "fc00::/7",
-    "fe80::/10",
-    "169.254.0.0/16",
-]
 
 
 class HealthAnswer(Answer):
@@ -60,7 +50,7 @@ async def metrics(request: Request, authorization: Annotated[str | None, Header(
     peer = request.client.host if request.client is not None else ""
     forwarded = "x-forwarded-for" in request.headers
     vouched = not forwarded or is_within(peer, get_settings().trusted_networks())
-    if not proven and not (vouched and is_within(client_address(request), _PRIVATE)):
+    if not proven and not (vouched and is_within(client_address(request), PRIVATE_NETWORKS)):
         raise Forbidden("Metrics are for private networks or a bearer token.")
     await refresh_metrics()
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -2,12 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 
 from models.infra.database import in_db
+from models.infra.local_cache import local_cache
 from tools_app.api.deps import Caller, Cursor, Limit, ProjectParameter, ReadScope
+from tools_app.api.rendered import UNCHANGED, answer, cached, envelope, remember
 from tools_app.api.schemas import Answer, ItemList
-from tools_app.services import dashboard, projects, records
+from tools_app.services import portfolio, projects, records
 from tools_app.services.views import ControlTowerView, Figure, RecordRow
 
 router = APIRouter(tags=["control tower"])
@@ -28,10 +30,19 @@ class RecordList(ItemList[RecordRow]):
     total: int
 
 
-@router.get("/control-tower", summary="The dashboard of a project or of all projects")
-async def control_tower(scope: ReadScope) -> ControlTowerAnswer:
-    """Tiles, trust, charts and the per-project table. What has not been measured is null."""
-    return ControlTowerAnswer(control_tower=await in_db(dashboard.control_tower, scope))
+@router.get(
+    "/control-tower",
+    summary="The dashboard of a project or of all projects",
+    response_model=ControlTowerAnswer,
+    responses=UNCHANGED,
+)
+async def control_tower(request: Request, session: Caller, scope: ReadScope) -> Response:
+    """Tiles, trust, charts and the per-project table. What has not been measured is null. Answers 304 to a known ETag."""
+    version = local_cache().version
+    read = await portfolio.read_control_tower(scope)
+    rendered = cached(envelope("control_tower", read.body))
+    await remember(request, session, rendered, read.fresh_until, portfolio.tower_tags(scope), version)
+    return answer(request, rendered.rest, rendered.etag)
 
 
 @router.get("/records", summary="The records behind a number")

@@ -29,15 +29,16 @@ _HEADERS = {
     "x-frame-options": "DENY",
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 # Data needs nothing loaded; the docs page loads its own assets only; pages may not be framed or re-based.
-_CSP_DATA = "default-src 'none'; frame-ancestors 'none'"
+_CSP_DATA = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 _CSP_DOCS = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "connect-src 'self'; frame-ancestors 'none'"
+    "connect-src 'self'; base-uri 'none'; object-src 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_CSP_PAGES = "base-uri 'self'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
+_CSP_PAGES = "base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
 
 
 # What an access log keeps of a path that somebody made up.
@@ -120,7 +121,7 @@ class _Answer:
             headers.setdefault(name, value)
         headers.setdefault("content-security-policy", _policy(self._path))
         if self._https:
-            headers.setdefault("strict-transport-security", "max-age=31536000")
+            headers.setdefault("strict-transport-security", "max-age=31536000; includeSubDomains")
         if _is_data(self._path):
             headers.setdefault("cache-control", "no-store")
         if headers.get("content-type", "").startswith("text/event-stream"):

@@ -9,9 +9,10 @@ from pydantic import SecretStr
 from models.infra.database import in_db
 from models.infra.errors import InvalidInput
 from tools_app.api.connectors import Connector
-from tools_app.api.deps import Changer
-from tools_app.api.schemas import Answer, Input
-from tools_app.services import webhooks
+from tools_app.api.deps import Caller, OwnerChanging
+from tools_app.api.schemas import Answer, Input, ItemList, example
+from tools_app.services import webhook_overview, webhooks
+from tools_app.services.webhook_overview import WebhookRow
 from tools_app.services.webhooks import BODY_AT_MOST, Delivery, Outcome, TooLarge
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
@@ -31,6 +32,8 @@ class DeliveryAnswer(Answer):
 class SecretInput(Input):
     """The secret the vendor signs with, as it shows it; null removes it, and every delivery is refused again."""
 
+    model_config = example(secret="0123456789abcdef0123456789abcdef")  # noqa: S106 - an example
+
     secret: SecretStr | None
 
 
@@ -38,6 +41,14 @@ class SecretAnswer(Answer):
     """Where the vendor is to send its deliveries."""
 
     url: str
+
+
+@router.get("", summary="Where vendors deliver to, and what came in")
+async def list_webhooks(session: Caller) -> ItemList[WebhookRow]:
+    """Every connection of the account scope: its URL, whether a secret is set (never the secret), deliveries by outcome
+    since this process started.
+    """
+    return ItemList[WebhookRow](items=await in_db(webhook_overview.list_webhooks, session))
 
 
 @router.post(
@@ -77,7 +88,7 @@ async def deliver(
 
 @router.put("/{connector}/{binding}/secret", summary="Set the secret of a connection's webhook")
 async def set_secret(
-    session: Changer, connector: Connector, binding: Binding, body: SecretInput
+    session: OwnerChanging, connector: Connector, binding: Binding, body: SecretInput
 ) -> SecretAnswer:
     """Stored encrypted, audited, and never answered again; 404 outside the account scope."""
     secret = None if body.secret is None else body.secret.get_secret_value()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import reflex as rx
 
-from tools_app.components.elements import CARD, address, icon, inline_style
+from tools_app.components.elements import CARD, address, icon, inline_style, relative_time
 from tools_app.i18n import formats
 from tools_app.i18n.catalogue import text, text_or
 from tools_app.i18n.locale_state import t
@@ -43,6 +43,8 @@ class AnswerText:
     parts: tuple[Part, ...] = ()
     facts: str = ""
     completeness: str = ""
+    # When completeness was known last; empty unless it is unknown now.
+    known_iso: str = ""
 
 
 def present(view: AnswerView, locale: str) -> AnswerText:
@@ -60,7 +62,7 @@ def present(view: AnswerView, locale: str) -> AnswerText:
     timing = (
         text(locale, "answer.cached") if view.cached else text(locale, "answer.took", ms=str(view.took_ms))
     )
-    known = view.completeness_pct is not None
+    known, known_at = view.completeness_pct is not None, view.completeness_known_at
     return AnswerText(
         query_run_id=view.query_run_id,
         answerable=view.answerable,
@@ -83,8 +85,9 @@ def present(view: AnswerView, locale: str) -> AnswerText:
             "answer.completeness",
             value=formats.percent(locale, view.completeness_pct)
             if known
-            else text(locale, "unit.not_measured"),
+            else text(locale, "unit.unknown" if view.completeness_unknown else "unit.not_measured"),
         ),
+        known_iso=known_at.isoformat() if view.completeness_unknown and known_at else "",
     )
 
 
@@ -132,7 +135,13 @@ def answer_panel(answer: Annotated[Any, AnswerText], feedback: rx.Component) -> 
         ),
         rx.el.div(
             rx.el.span(answer.facts, class_name="tabular"),
-            rx.el.span(answer.completeness),
+            rx.el.span(
+                answer.completeness,
+                rx.cond(
+                    answer.known_iso != "",
+                    rx.el.span(" · ", t("completeness.last_figure"), " ", relative_time(answer.known_iso)),
+                ),
+            ),
             class_name="mt-4 flex flex-wrap gap-x-4 gap-y-1 text-xs text-ink-3",
         ),
         rx.el.div(

@@ -101,7 +101,16 @@ def coverage_card(
             data_coverage=True,
         ),
         rx.el.section(
-            rx.el.h2(t("jobs.queues"), class_name="text-sm font-semibold"),
+            rx.el.div(
+                rx.el.h2(t("jobs.queues"), class_name="text-sm font-semibold"),
+                # A plain load: the dashboard is no page of this application.
+                rx.el.a(
+                    t("queue_dashboard.open"),
+                    href="/rq/",
+                    class_name="rounded text-xs font-medium text-accent-ink hover:underline",
+                ),
+                class_name="flex items-baseline justify-between gap-3",
+            ),
             rx.cond(
                 online,
                 rx.el.ul(rx.foreach(queues, _queue), class_name="mt-1 divide-y divide-line"),

@@ -75,22 +75,56 @@ def present_payload(error_id: str, payload: ErrorPayload, locale: str) -> OpenPa
 
 
 def error_list(
-    lines: Annotated[Any, list[ErrorLine]], more: rx.Var[str], payload: Any, retry: Any, show: Any
+    lines: Annotated[Any, list[ErrorLine]],
+    payload: Any,
+    retry: Any,
+    show: Any,
+    *,
+    more: rx.Var[str],
+    unfold: Any,
+    dead: rx.Var[str],
+    only_dead: rx.Var[bool],
+    choose_dead: Any,
 ) -> rx.Component:
     """Draw the failed units; `retry` and `show` are events that take the id of one. Nothing where nothing failed.
 
-    `payload` is the OpenPayload of the one that is shown, `more` says how many are not.
+    `payload` is the OpenPayload of the one that is shown. `more` says how many are not shown, `unfold` shows more of
+    them; `dead` says how many were given up (empty: none), `choose_dead` shows those alone, or all again.
     """
     return rx.cond(
-        lines.length() > 0,
+        (lines.length() > 0) | only_dead,
         rx.el.section(
-            rx.el.h2(t("errors.title"), class_name="px-4 pt-4 pb-2 text-sm font-semibold"),
+            rx.el.div(
+                rx.el.h2(t("errors.title"), class_name="text-sm font-semibold"),
+                rx.cond(
+                    (dead != "") | only_dead,
+                    rx.el.button(
+                        icon("archive-x", 15),
+                        rx.cond(only_dead, t("errors.show_all"), dead),
+                        type="button",
+                        class_name=QUIET,
+                        on_click=choose_dead,
+                        aria_pressed=rx.cond(only_dead, "true", "false"),
+                        data_dead=True,
+                    ),
+                ),
+                class_name="flex flex-wrap items-center justify-between gap-2 px-4 pt-3 pb-1",
+            ),
             rx.el.ul(
                 rx.foreach(lines, lambda line: _line(line, payload, retry, show)),
                 class_name="divide-y divide-line",
             ),
             rx.cond(
-                more != "", rx.el.p(more, class_name="border-t border-line px-4 py-2.5 text-xs text-ink-2")
+                lines.length() == 0,
+                rx.el.p(t("errors.none_dead"), class_name="px-4 pb-4 text-sm text-ink-2"),
+            ),
+            rx.cond(
+                more != "",
+                rx.el.div(
+                    rx.el.p(more, class_name="text-xs text-ink-2"),
+                    rx.el.button(t("list.more"), type="button", class_name=SECONDARY, on_click=unfold),
+                    class_name="flex flex-wrap items-center justify-between gap-3 border-t border-line px-4 py-2.5",
+                ),
             ),
             class_name=CARD,
             aria_label=t("errors.title"),

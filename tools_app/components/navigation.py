@@ -20,6 +20,8 @@ SECTIONS = (
     ("jobs", "/jobs", "refresh-cw"),
     ("system", "/system", "server"),
 )
+# Sessions and API keys: for now and then, so it has no place among the sections.
+SECURITY = "/security"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,15 @@ def rail(current: str, project: rx.Var[str]) -> rx.Component:
         ),
         *[_rail_link(name, route, icon_name, current, project) for name, route, icon_name in SECTIONS],
         rx.el.div(
+            page_link(
+                icon("key-round", 18),
+                to=_href(SECURITY, project),
+                class_name=ICON_BUTTON,
+                aria_label=t("nav.security.title"),
+                title=t("nav.security.title"),
+                aria_current="page" if current == "security" else "false",
+                data_nav="security",
+            ),
             rx.el.button(
                 icon("keyboard", 18),
                 type="button",
@@ -51,7 +62,7 @@ def rail(current: str, project: rx.Var[str]) -> rx.Component:
                 title=t("shortcuts.title"),
                 data_open_dialog="shortcuts",
             ),
-            class_name="mt-auto",
+            class_name="mt-auto flex flex-col gap-1",
         ),
         class_name="fixed inset-y-0 start-0 z-20 hidden w-16 flex-col items-center gap-1 border-e border-line bg-surface py-3.5 md:flex",
         aria_label=t("nav.sections"),
@@ -185,11 +196,17 @@ def project_sheet(
                 class_name="flex items-center justify-between px-2.5 pb-2",
             ),
             rx.foreach(projects, lambda entry: _project_link(entry, route, project)),
+            page_link(
+                icon("key-round", 16),
+                t("nav.security.title"),
+                to=_href(SECURITY, project),
+                class_name="mt-2 flex w-full items-center gap-2.5 border-t border-line px-3 pt-4 pb-2 text-sm text-ink-2",
+            ),
             rx.el.button(
                 icon("log-out", 16),
                 t("nav.logout"),
                 type="button",
-                class_name="mt-2 flex w-full items-center gap-2.5 border-t border-line px-3 pt-4 pb-2 text-sm text-ink-2",
+                class_name="flex w-full items-center gap-2.5 px-3 py-2 text-sm text-ink-2",
                 data_logout=True,
             ),
             class_name="space-y-1 p-4",

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import reflex as rx
 
-from tools_app.components.elements import CARD, classes, relative_time
+from tools_app.components.elements import CARD, SECONDARY, classes, relative_time
 from tools_app.components.status_chip import Chip, status_chip
 from tools_app.components.status_chip import present as present_chip
 from tools_app.i18n import formats
@@ -66,14 +66,21 @@ def _error(code: str, locale: str) -> str:
     return text_or(locale, f"run_error.{code}", text_or(locale, f"connector_error.{kind}", code))
 
 
-def run_list(lines: Annotated[Any, list[RunLine]]) -> rx.Component:
-    """Draw the runs, newest first."""
+def run_list(lines: Annotated[Any, list[RunLine]], more: rx.Var[bool], unfold: Any) -> rx.Component:
+    """Draw the runs, newest first; `unfold` is the event that shows older ones, offered while there are `more`."""
     return rx.el.section(
         rx.el.h2(t("jobs.runs"), class_name="px-4 pt-4 pb-2 text-sm font-semibold"),
         rx.cond(
             lines.length() > 0,
             rx.el.ul(rx.foreach(lines, _line), class_name="divide-y divide-line"),
             rx.el.p(t("jobs.no_runs"), class_name="px-4 pb-4 text-sm text-ink-2"),
+        ),
+        rx.cond(
+            more,
+            rx.el.div(
+                rx.el.button(t("list.more"), type="button", class_name=SECONDARY, on_click=unfold),
+                class_name="flex justify-end border-t border-line px-4 py-2.5",
+            ),
         ),
         class_name=CARD,
         aria_label=t("jobs.runs"),

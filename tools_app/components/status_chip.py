@@ -30,6 +30,8 @@ _TONES = {
     "working": "ok",
     "attention": "warn",
     "broken": "bad",
+    "webhook_signed": "ok",
+    "webhook_closed": "neutral",
 }
 
 

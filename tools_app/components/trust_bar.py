@@ -15,6 +15,9 @@ from tools_app.i18n.catalogue import text, text_or
 from tools_app.i18n.locale_state import t
 from tools_app.services.views import TrustView
 
+# So many streams are named where completeness is low; the bar is one line.
+_NAMED = 2
+
 
 @dataclass(frozen=True, slots=True)
 class SourceLine:
@@ -35,6 +38,8 @@ class Trust:
     sources: tuple[SourceLine, ...] = ()
     completeness: str = ""
     known_iso: str = ""
+    # Streams that are less complete than they must be, by name; empty when there are none.
+    low: str = ""
     errors: str = ""
     has_errors: bool = False
     href: str = "/jobs"
@@ -58,6 +63,7 @@ def present(view: TrustView, locale: str, project: str) -> Trust:
         if measured
         else text(locale, "unit.unknown" if view.is_unknown else "unit.not_measured"),
         known_iso=view.known_at.isoformat() if view.is_unknown and view.known_at else "",
+        low=_low_words(view, locale),
         errors=text(
             locale,
             "trust.errors",
@@ -68,6 +74,17 @@ def present(view: TrustView, locale: str, project: str) -> Trust:
         href=f"/jobs?project={project}",
         completeness_href=f"/jobs?project={project}#completeness",
     )
+
+
+def _low_words(view: TrustView, locale: str) -> str:
+    """The least complete streams by name and figure; the rest as a number."""
+    names = [
+        f"{text_or(locale, f'connector.{each.connector}', each.connector)}, "
+        f"{text_or(locale, f'stream.{each.stream}', each.stream)} {formats.percent(locale, each.pct)}"
+        for each in view.low[:_NAMED]
+    ]
+    more = len(view.low) - len(names)
+    return "; ".join(names) + (f" (+{formats.number(locale, more)})" if more > 0 else "")
 
 
 def trust_bar(trust: Annotated[Any, Trust]) -> rx.Component:
@@ -95,6 +112,17 @@ def trust_bar(trust: Annotated[Any, Trust]) -> rx.Component:
             rx.cond(
                 trust.known_iso != "",
                 rx.el.span("· ", t("completeness.last_figure"), " ", relative_time(trust.known_iso)),
+            ),
+            rx.cond(
+                trust.low != "",
+                rx.el.span(
+                    icon("triangle-alert", 14),
+                    t("trust.low"),
+                    " ",
+                    trust.low,
+                    class_name="inline-flex flex-wrap items-center gap-1 font-medium text-warn",
+                    data_low=True,
+                ),
             ),
             to=trust.completeness_href,
             class_name="flex flex-wrap items-center gap-1.5 rounded hover:underline",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import reflex as rx
 
-from models.infra.database import in_db
 from models.infra.errors import AppError
 from tools_app.components import chart_card, plots, project_table, stat_tile, trust_bar
 from tools_app.components.elements import PRIMARY, icon, page_link
@@ -19,7 +18,7 @@ from tools_app.pages.access import open_access
 from tools_app.pages.frame import frame, until_ready
 from tools_app.pages.shell_state import report
 from tools_app.pages.sync_action import SyncState, sync_button
-from tools_app.services import dashboard as service
+from tools_app.services import portfolio as service
 from tools_app.services.views import Figure
 
 ROUTE = "/"
@@ -49,7 +48,7 @@ class DashboardState(rx.State):
     async def refresh(self) -> None:
         """Read the dashboard anew. Raises AppError."""
         access = await open_access(self)
-        view = await in_db(service.control_tower, access.scope)
+        view = await service.tower_view(access.scope)
         locale = access.locale
         self.tiles = [stat_tile.present(each, locale, access.project) for each in view.tiles]
         self.trust = trust_bar.present(view.trust, locale, access.project)

@@ -1,4 +1,4 @@
-"""/jobs : connectors, completeness, errors, schedule, runs, index, queues. Progress is pushed while a sync runs."""
+"""/jobs : connectors, completeness, errors, unknown stages, index, queues, schedule, runs, webhooks. Progress is pushed while a sync runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ import reflex as rx
 
 from models.infra.database import in_db
 from models.infra.errors import AppError
-from tools_app.components import connector_card, coverage_card, error_list, run_list, schedule_card
+from tools_app.components import (
+    connector_card,
+    coverage_card,
+    error_list,
+    run_list,
+    schedule_card,
+    unmapped_stages,
+)
 from tools_app.components.connector_card import Connector
 from tools_app.components.coverage_card import Coverage, QueueLine
 from tools_app.components.elements import CARD, PRIMARY, SECONDARY
@@ -16,18 +23,21 @@ from tools_app.components.empty_state import empty_state, lines_skeleton
 from tools_app.components.error_list import ErrorLine, OpenPayload
 from tools_app.components.run_list import RunLine
 from tools_app.components.schedule_card import ScheduleLine
+from tools_app.components.unmapped_stages import StageLine
 from tools_app.i18n import formats
 from tools_app.i18n.catalogue import text
 from tools_app.i18n.locale_state import t
-from tools_app.pages import completeness
+from tools_app.pages import completeness, webhooks_section
 from tools_app.pages.access import open_access
 from tools_app.pages.completeness import CompletenessState
 from tools_app.pages.frame import frame, until_ready
 from tools_app.pages.shell_state import ShellState, report
 from tools_app.pages.sync_action import SyncState, sync_button
+from tools_app.pages.webhooks_section import WebhooksState
 from tools_app.services import connectors
 from tools_app.services import jobs as service
 from tools_app.services.error_payload import error_payload
+from tools_app.services.projects import ALL
 from tools_app.services.views import RunProgress
 
 ROUTE = "/jobs"
@@ -37,19 +47,58 @@ class JobsState(rx.State):
     """What the page shows, ready to be drawn."""
 
     ready: rx.Field[bool] = rx.field(False)
+    shown_project: rx.Field[str] = rx.field("")
     connectors: rx.Field[list[Connector]] = rx.field(default_factory=list)
     runs: rx.Field[list[RunLine]] = rx.field(default_factory=list)
     errors: rx.Field[list[ErrorLine]] = rx.field(default_factory=list)
     more_errors: rx.Field[str] = rx.field("")
+    dead_letters: rx.Field[str] = rx.field("")
+    only_dead: rx.Field[bool] = rx.field(False)
+    more_runs: rx.Field[bool] = rx.field(False)
+    unmapped: rx.Field[list[StageLine]] = rx.field(default_factory=list)
     payload: rx.Field[OpenPayload] = rx.field(default_factory=OpenPayload)
     schedule: rx.Field[list[ScheduleLine]] = rx.field(default_factory=list)
     coverage: rx.Field[Coverage] = rx.field(default_factory=Coverage)
     queues: rx.Field[list[QueueLine]] = rx.field(default_factory=list)
     queue_online: rx.Field[bool] = rx.field(True)
+    # How far the lists are unfolded.
+    _runs_shown: int = service.RECENT_RUNS
+    _errors_shown: int = service.SHOWN_ERRORS
 
     @rx.event
     async def load(self):
         """Fill the page for the project of its URL."""
+        if self.router.url.query_parameters.get("project", ALL) != self.shown_project:
+            # Another project's rows are no stand-in for those that come.
+            self.ready = False
+            self._runs_shown, self._errors_shown = service.RECENT_RUNS, service.SHOWN_ERRORS
+            self.only_dead = False
+            yield
+        try:
+            await self.refresh()
+        except AppError as error:
+            yield await report(self, error)
+
+    @rx.event
+    async def unfold_runs(self):
+        """Show older runs."""
+        self._runs_shown = min(self._runs_shown + service.RECENT_RUNS, service.UNFOLDED_AT_MOST)
+        return await self._shown_anew()
+
+    @rx.event
+    async def unfold_errors(self):
+        """Show older errors."""
+        self._errors_shown = min(self._errors_shown + service.SHOWN_ERRORS, service.UNFOLDED_AT_MOST)
+        return await self._shown_anew()
+
+    @rx.event
+    async def choose_dead(self):
+        """Show only what was given up, or everything again."""
+        self.only_dead = not self.only_dead
+        self._errors_shown = service.SHOWN_ERRORS
+        return await self._shown_anew()
+
+    async def _shown_anew(self):
         try:
             await self.refresh()
         except AppError as error:
@@ -86,17 +135,22 @@ class JobsState(rx.State):
     async def refresh(self) -> None:
         """Read connectors, runs and coverage anew. Raises AppError."""
         access = await open_access(self)
-        view = await in_db(service.jobs_view, access.scope)
+        view = await in_db(
+            service.jobs_view,
+            access.scope,
+            runs_shown=self._runs_shown,
+            errors_shown=self._errors_shown,
+            only_dead=self.only_dead,
+        )
         locale = access.locale
         self.connectors = [connector_card.present(each, locale) for each in view.connectors]
         self.runs = [run_list.present(each, locale) for each in view.runs]
         self.errors = [error_list.present(each, locale) for each in view.errors]
-        hidden = view.error_count - len(view.errors)
-        self.more_errors = (
-            text(locale, "errors.more", count=hidden, count_text=formats.number(locale, hidden))
-            if hidden > 0
-            else ""
-        )
+        hidden = (view.dead_letters if self.only_dead else view.error_count) - len(view.errors)
+        self.more_errors = _counted(locale, "errors.more", hidden)
+        self.dead_letters = _counted(locale, "errors.dead", view.dead_letters)
+        self.more_runs = view.more_runs and self._runs_shown < service.UNFOLDED_AT_MOST
+        self.unmapped = [unmapped_stages.present(each, locale) for each in view.unmapped_stages]
         if not any(each.id == self.payload.error_id for each in self.errors):
             self.payload = OpenPayload()
         self.schedule = [schedule_card.present(each, locale) for each in view.schedule]
@@ -106,6 +160,8 @@ class JobsState(rx.State):
         sync = await self.get_state(SyncState)
         sync.running = sorted(each.run_id for each in self.connectors if each.run_id)
         await (await self.get_state(CompletenessState)).refresh()
+        await (await self.get_state(WebhooksState)).refresh()
+        self.shown_project = access.project
         self.ready = True
 
     def show_progress(self, progress: RunProgress, locale: str) -> bool:
@@ -113,11 +169,17 @@ class JobsState(rx.State):
         if not any(each.run_id == progress.run_id for each in self.connectors):
             return False
         words = connector_card.progress_words(progress, locale)
+        share = connector_card.progress_share(progress)
         self.connectors = [
-            replace(each, progress=words) if each.run_id == progress.run_id else each
+            replace(each, progress=words, share=share) if each.run_id == progress.run_id else each
             for each in self.connectors
         ]
         return True
+
+
+def _counted(locale: str, key: str, count: int) -> str:
+    """A text with a number, nothing for none."""
+    return text(locale, key, count=count, count_text=formats.number(locale, count)) if count > 0 else ""
 
 
 def page() -> rx.Component:
@@ -157,14 +219,20 @@ def _content() -> rx.Component:
         completeness.section(),
         error_list.error_list(
             JobsState.errors,
-            JobsState.more_errors,
             JobsState.payload,
             JobsState.retry,
             JobsState.show_payload,
+            more=JobsState.more_errors,
+            unfold=JobsState.unfold_errors,
+            dead=JobsState.dead_letters,
+            only_dead=JobsState.only_dead,
+            choose_dead=JobsState.choose_dead,
         ),
+        unmapped_stages.unmapped_stages(JobsState.unmapped),
         coverage_card.coverage_card(JobsState.coverage, JobsState.queues, JobsState.queue_online),
         schedule_card.schedule_card(JobsState.schedule),
-        run_list.run_list(JobsState.runs),
+        run_list.run_list(JobsState.runs, JobsState.more_runs, JobsState.unfold_runs),
+        webhooks_section.section(),
         class_name="space-y-4",
     )
 

@@ -16,12 +16,13 @@ from tools_app.i18n.catalogue import text
 from tools_app.pages.access import Access, open_access
 from tools_app.pages.feedback import FeedbackState
 from tools_app.pages.shell_state import ShellState, report
+from tools_app.services import answers
 from tools_app.services import search as service
 from tools_app.services.search import Question
 
 ROUTE = "/search"
 SOURCES = ("messages", "issues", "deals")
-MODES = ("hybrid", "vector", "lexical")
+MODES = ("hybrid", "mix", "local", "global", "naive", "lexical")
 _MAX_QUESTION = 4000
 
 
@@ -91,7 +92,7 @@ class SearchState(rx.State):
     async def show_answer(self, access: Access) -> None:
         """Ask and take over the answer. Raises AppError."""
         asked = Question(self.question, source_filter=_filter(self.sources), mode=self.mode)
-        view = await in_db(service.ask, access.scope, asked)
+        view = await answers.ask(access.scope, asked, access.session.user)
         top = max((each.score for each in view.evidence), default=0.0)
         self.answer = answer_panel.present(view, access.locale)
         self.evidence = [evidence_card.present(each, access.locale, top) for each in view.evidence]

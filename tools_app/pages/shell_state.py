@@ -82,10 +82,14 @@ class ShellState(rx.State):
         self._tell(locale, error.code)
         return None
 
+    async def tell(self, code: str) -> None:
+        """Say what the code of an error means; a page without data shows it in their place."""
+        self._tell((await self.get_state(LocaleState)).locale, code)
+
     @rx.event
     async def show_fault(self, code: str):
         """Say what an exception that no handler caught means (`pages.faults`)."""
-        self._tell((await self.get_state(LocaleState)).locale, code)
+        await self.tell(code)
 
     def _tell(self, locale: str, code: str) -> None:
         self.problem = text_or(locale, f"error.{code}", text(locale, "error.unexpected"))

@@ -13,12 +13,12 @@ from http.cookies import CookieError, SimpleCookie
 
 from models.infra import metrics
 from models.infra.clock import utcnow
-from models.infra.database import reading, transaction
+from models.infra.database import transaction
 from models.infra.errors import Forbidden, NotFound, TooManyRequests, Unauthenticated, Unavailable
 from models.infra.logging import get_logger
 from models.infra.settings import get_settings
 from models.queries import projects, sessions
-from tools_app.services import audit_trail
+from tools_app.services import audit_trail, devices, session_cache
 from tools_app.services.credentials import verify_password
 from tools_app.services.login_throttle import count_attempt, forget_attempts
 from tools_app.services.views import SessionView
@@ -27,25 +27,28 @@ log = get_logger(__name__)
 
 IDLE = dt.timedelta(hours=24)
 ABSOLUTE = dt.timedelta(days=14)
-# Written once a minute at most: "last seen" needs no better, and a read should not cost a write.
-_TOUCH_EVERY = dt.timedelta(minutes=1)
 _TOKEN_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedIn:
-    """A fresh session and the token for its cookie; the token exists nowhere else."""
+    """A fresh session and the token for its cookie; the token exists nowhere else.
+
+    `device` is what the browser is to keep as a known device (None: it has one, or none can be signed).
+    """
 
     session: SessionView
     token: str
+    device: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """Where a request comes from: client address (behind trusted proxies the forwarded one) and user agent."""
+    """Where a request comes from: client address (behind trusted proxies the forwarded one), user agent, cookies."""
 
     address: str
     user_agent: str = ""
+    cookies: str = ""
 
 
 def cookie_name() -> str:
@@ -79,22 +82,24 @@ def login(
     if credentials is None:
         metrics.login_failures.labels("not_configured").inc()
         raise Unavailable("No login is configured: set AUTH_CREDENTIALS.", code="login_not_configured")
+    device = devices.known_device(browser.cookies, username)
     try:
-        count_attempt(browser.address, username)
+        count_attempt(browser.address, username, device)
     except TooManyRequests:
         metrics.login_failures.labels("throttled").inc()
         raise
     if not verify_password(credentials, username, password):
         metrics.login_failures.labels("wrong_credentials").inc()
-        log.warning("login failed", address=browser.address)
+        log.warning("login failed", address=browser.address, known_device=device is not None)
         raise Unauthenticated("Name or password is wrong.", code="wrong_credentials")
-    forget_attempts(browser.address, username)
+    forget_attempts(browser.address, username, device)
 
     token, csrf_token, now = (
         secrets.token_urlsafe(_TOKEN_BYTES),
         secrets.token_urlsafe(_TOKEN_BYTES),
         utcnow(),
     )
+    former = _hash(former_token) if former_token else None
     with transaction() as session:
         scope = (
             projects.first_scope(session)
@@ -105,8 +110,8 @@ def login(
             raise NotFound("There is no such account scope.", account_scope=account_scope)
         if scope is None:
             raise Unavailable("There is no account scope yet.", code="no_account_scope")
-        if former_token:
-            sessions.end_session(session, _hash(former_token), now)
+        if former:
+            sessions.end_session(session, former, now)
         facts = sessions.start_session(
             session,
             token_hash=_hash(token),
@@ -126,22 +131,25 @@ def login(
             account_scope_id=scope.id,
             after={"ip": browser.address},
         )
-    return LoggedIn(_view(facts), token)
+    if former:
+        session_cache.forget(former)
+    return LoggedIn(_view(facts), token, devices.new_device(username) if device is None else None)
 
 
 def current_session(token: str | None) -> SessionView | None:
-    """The live session of a cookie's token, or None. Notes its use once a minute."""
+    """The live session of a cookie's token, or None; from the cache when it has it. Notes its use."""
     if not token:
         return None
-    now = utcnow()
-    with reading() as session:
-        facts = sessions.find_session(session, _hash(token), now=now, idle=IDLE)
-    if facts is None:
-        return None
-    if now - facts.last_seen_at > _TOUCH_EVERY:
-        with transaction() as session:
-            sessions.touch_session(session, facts.id, now)
-    return _view(facts)
+    return _live_view(session_cache.find(_hash(token), utcnow(), IDLE))
+
+
+def held_session(token: str | None) -> SessionView | None:
+    """The live session if this process holds it in memory, at no cost; None says nothing: ask `current_session`."""
+    return _live_view(session_cache.find_held(_hash(token), utcnow(), IDLE)) if token else None
+
+
+def _live_view(facts: sessions.SessionFacts | None) -> SessionView | None:
+    return None if facts is None or not _is_configured(facts.username) else _view(facts)
 
 
 def session_of_cookies(header: str) -> SessionView | None:
@@ -150,7 +158,7 @@ def session_of_cookies(header: str) -> SessionView | None:
 
 
 def logout(token: str) -> None:
-    """End the session of a token; nothing happens when it is not live."""
+    """End the session of a token, in every process at once; nothing happens when it is not live."""
     with transaction() as session:
         facts = sessions.end_session(session, _hash(token), utcnow())
         if facts is not None:
@@ -161,12 +169,19 @@ def logout(token: str) -> None:
                 entity=audit_trail.Entity("session", str(facts.id)),
                 account_scope_id=facts.account_scope_id,
             )
+    session_cache.forget(_hash(token))
 
 
 def check_csrf(session: SessionView, given: str | None) -> None:
-    """Raises Forbidden unless `given` is the session's CSRF token (compared in constant time)."""
-    if not hmac.compare_digest(session.csrf_token.encode(), (given or "").encode()):
+    """Raises Forbidden unless `given` is the session's CSRF token (compared in constant time); a key has none to give."""
+    if not session.csrf_token or not hmac.compare_digest(session.csrf_token.encode(), (given or "").encode()):
         raise Forbidden("The x-csrf-token header is missing or wrong.", code="wrong_csrf_token")
+
+
+def _is_configured(username: str) -> bool:
+    """Whether somebody of that name may log in: a name that was taken out of the settings ends its sessions."""
+    credentials = get_settings().credentials()
+    return credentials is not None and credentials[0] == username
 
 
 def _hash(token: str) -> str:

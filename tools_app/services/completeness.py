@@ -72,8 +72,8 @@ class CompletenessRow:
 class CompletenessBlock:
     """A connector's total and the streams it is made of; without any it was never compared.
 
-    `completeness_pct` is what the trust bar says of the connector: its streams weighted by the vendor's counts, None
-    while one of them is unknown. `origins` are its connections' addresses by id. `job` runs or waits now, if any.
+    `completeness_pct` is what the trust bar says of the connector: over its streams' sums, None while one of
+    them is unknown. `origins` are its connections' addresses by id. `job` runs or waits now, if any.
     """
 
     connector: str
@@ -105,7 +105,7 @@ def completeness_blocks(scope: Scope) -> tuple[CompletenessBlock, ...]:
         blocks.append(
             CompletenessBlock(
                 connector,
-                queries.total_pct([facts for facts, _ in mine]),
+                queries.total_of([facts for facts, _ in mine]).pct,
                 tuple(row for _, row in mine),
                 origins,
                 runs[0].job if runs else "",

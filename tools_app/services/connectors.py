@@ -11,14 +11,15 @@ from uuid import UUID
 from sqlmodel import Session
 
 from jobs import enqueue
+from models.infra.cache import cache
+from models.infra.cache_tags import tags_of_start
 from models.infra.database import reading, transaction
 from models.infra.errors import InvalidInput, NotFound
 from models.infra.ids import AccountScopeId
 from models.infra.scope import Scope
-from models.queries import completeness as completeness_queries
 from models.queries import connector_overview as overview
 from models.queries import runs_overview, sync_state
-from models.queries.completeness import StreamCompleteness
+from models.queries.dashboard_board import STREAM_CODES, read_board
 from models.queries.job_runs import list_cadences
 from models.queries.moment import Moment
 from models.queries.projects import list_projects
@@ -29,17 +30,9 @@ from tools_app.services.error_payload import read_error_id
 from tools_app.services.moments import scope_and_moment
 from tools_app.services.records import project_name, records_query
 from tools_app.services.run_views import progress_view
-from tools_app.services.views import (
-    ConnectorCard,
-    ConnectorState,
-    SessionView,
-    SourceTrust,
-    StreamRow,
-    TrustView,
-)
+from tools_app.services.trust import state_of
+from tools_app.services.views import ConnectorCard, SessionView, StreamRow
 
-# Two cadences of the sync: one missed run is weather, two are a problem.
-LATE_AFTER = dt.timedelta(minutes=30)
 SYNC_CADENCE = "sync"
 
 
@@ -71,7 +64,8 @@ def cards(session: Session, scope: Scope, moment: Moment) -> tuple[ConnectorCard
     """`connectors_state` inside a session that is open already."""
     connections = overview.list_connections(session, scope.account_scope_id)
     project = project_name(scope, list_projects(session, scope.account_scope_id))
-    streams = overview.count_streams(session, scope, connections)
+    rows = read_board(session, scope, moment, codes=STREAM_CODES).streams()
+    streams = overview.count_streams(session, scope, connections, rows)
     active = reversed(runs_overview.active_runs(session, scope))
     running = {run.subject: run for run in active if run.job == "sync"}
     circuits = enqueue.open_circuits({(each.connector, each.base_url) for each in connections})
@@ -115,7 +109,7 @@ def _card(
         connection_id=str(facts.id),
         connector=facts.connector,
         origin=facts.base_url,
-        state=_state(facts, run, moment),
+        state=state_of(facts.status, facts.last_success_at, moment, is_syncing=run is not None),
         last_success_at=facts.last_success_at,
         next_run_at=next_run_at if facts.enabled else None,
         streams=rows,
@@ -124,55 +118,6 @@ def _card(
         error_at=facts.last_error_at if failed else None,
         running=None if run is None else progress_view(run),
         circuit_open=circuit_open,
-    )
-
-
-def _state(facts: overview.ConnectionFacts, run: RunFacts | None, moment: Moment) -> ConnectorState:
-    if run is not None:
-        return "syncing"
-    if facts.status == "failed":
-        return "failing"
-    if facts.last_success_at is None:
-        return "never"
-    return "late" if moment.now - facts.last_success_at > LATE_AFTER else "ok"
-
-
-def trust_of(session: Session, scope: Scope, moment: Moment) -> TrustView:
-    """How far the copy behind a page can be trusted: the oldest success, each source, what failed."""
-    measured: dict[str, list[StreamCompleteness]] = {}
-    for each in completeness_queries.list_completeness(session, scope):
-        measured.setdefault(each.connector, []).append(each)
-    shown = cards(session, scope, moment)
-    sources = tuple(_source(card, measured.get(card.connector, [])) for card in shown)
-    successes = [each.last_success_at for each in sources]
-    known = [at for at in successes if at is not None]
-    figures = [each.completeness_pct for each in sources]
-    measured_figures = [pct for pct in figures if pct is not None]
-    unknown = [each for each in sources if each.is_unknown]
-    last_known = [each.known_at for each in unknown if each.known_at is not None]
-    return TrustView(
-        # A source that never succeeded makes the whole picture undated.
-        updated_at=min(known) if known and len(known) == len(successes) else None,
-        sources=sources,
-        error_count=sum(card.error_count for card in shown),
-        # The weakest source decides, and an unmeasured one makes the total unknown.
-        completeness_pct=min(measured_figures) if figures and len(measured_figures) == len(figures) else None,
-        is_unknown=bool(unknown),
-        known_at=min(last_known, default=None),
-    )
-
-
-def _source(card: ConnectorCard, streams: Sequence[StreamCompleteness]) -> SourceTrust:
-    unknown = [each for each in streams if each.pct is None]
-    return SourceTrust(
-        connector=card.connector,
-        state=card.state,
-        last_success_at=card.last_success_at,
-        rows=sum(stream.rows for stream in card.streams),
-        completeness_pct=completeness_queries.total_pct(streams),
-        measured_at=min((each.measured_at for each in streams), default=None),
-        is_unknown=bool(unknown),
-        known_at=min((each.known_at for each in unknown if each.known_at is not None), default=None),
     )
 
 
@@ -205,6 +150,7 @@ def sync_now(session: SessionView, connector: str | None = None) -> tuple[Reques
                 account_scope_id=account_scope_id,
                 after={"run_id": run.run_id},
             )
+    cache().renew(tags_of_start(account_scope_id))
     return asked
 
 
@@ -231,11 +177,16 @@ def retry_error(session: SessionView, error_id: str) -> RequestedRun:
     return RequestedRun(run.run_id, run.subject, run.connector or "")
 
 
-def list_errors(scope: Scope, *, cursor: str | None = None, limit: int = 50) -> ErrorPage:
-    """Unresolved errors of the scope's connectors, newest first. Raises InvalidInput for a cursor that is no id."""
+def list_errors(
+    scope: Scope, *, cursor: str | None = None, limit: int = 50, status: str | None = None
+) -> ErrorPage:
+    """Unresolved errors of the scope's connectors (of one status, if given), newest first.
+
+    Raises InvalidInput for a cursor that is no id.
+    """
     after = None if cursor is None else _read_cursor(cursor)
     with reading() as session:
-        found = overview.list_errors(session, scope, after=after, limit=limit + 1)
+        found = overview.list_errors(session, scope, after=after, limit=limit + 1, status=status)
     more = len(found) > limit
     return ErrorPage(tuple(found[:limit]), str(found[limit - 1].id) if more else None)
 

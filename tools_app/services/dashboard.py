@@ -8,14 +8,14 @@ from uuid import UUID
 
 from models.infra.database import reading
 from models.infra.scope import Scope
-from models.queries.connector_overview import newest_activity
-from models.queries.projects import ProjectFacts, list_projects
-from models.queries.record_figures import GroupFigure, figure, figures
+from models.queries.dashboard_board import read_board
+from models.queries.projects import ProjectFacts
+from models.queries.record_figures import GroupFigure
 from models.queries.record_sets import WEEKS
-from tools_app.services.connectors import trust_of
 from tools_app.services.dashboard_charts import Desk, all_charts, chart_currency
-from tools_app.services.moments import scope_and_moment
+from tools_app.services.moments import scope_projects_and_moment
 from tools_app.services.records import project_name, records_query
+from tools_app.services.trust import trust_of
 from tools_app.services.views import Better, ControlTowerView, Figure, ProjectRow, TileView, TrustView, Unit
 
 
@@ -23,23 +23,26 @@ def control_tower(scope: Scope, locale: str = "en") -> ControlTowerView:
     """The dashboard of a scope. Views carry codes, so one view serves every `locale`."""
     del locale
     with reading() as session:
-        facts, moment = scope_and_moment(session, scope)
-        projects = list_projects(session, scope.account_scope_id)
-        desk = Desk(session, scope, moment, facts, projects, project_name(scope, projects))
-        trust = trust_of(session, scope, moment)
+        facts, projects, moment = scope_projects_and_moment(session, scope)
+        is_whole = all(each.id in scope.project_ids for each in projects)
+        board = read_board(session, scope, moment, is_whole=is_whole)
+        desk = Desk(board, scope, moment, facts, projects, project_name(scope, projects))
+        trust = trust_of(session, scope, moment, board)
         return ControlTowerView(
             tiles=_tiles(desk, trust),
             trust=trust,
             charts=all_charts(desk),
-            projects=_project_rows(desk),
+            projects=project_rows(desk),
             base_currency=facts.base_currency,
             generated_at=moment.now,
-            unconverted=_unconverted(desk),
+            unconverted=unconverted(desk),
         )
 
 
 def _counted(desk: Desk, code: str) -> float:
-    return figure(desk.session, desk.scope, desk.moment, code).value or 0
+    if code == "active_projects":
+        return sum(each.kind == "client" for each in desk.projects if each.id in desk.scope.project_ids)
+    return desk.board.figure(code).value or 0
 
 
 def _tile(
@@ -55,7 +58,7 @@ def _tile(
 
 def _tiles(desk: Desk, trust: TrustView) -> tuple[TileView, ...]:
     """The highlights. Completeness stays unknown until a reconciliation has compared the copy with the vendor."""
-    weekly = figures(desk.session, desk.scope, desk.moment, "messages_weekly", ("bucket",))
+    weekly = desk.board.figures("messages_weekly", ("bucket",))
     by_week = {each.bucket: each.value or 0 for each in weekly}
     trend = tuple(by_week.get(monday.isoformat(), 0.0) for monday in desk.moment.weeks(WEEKS))
     completeness = TileView(
@@ -77,21 +80,21 @@ def _tiles(desk: Desk, trust: TrustView) -> tuple[TileView, ...]:
 
 
 def _by_project(desk: Desk, code: str) -> dict[UUID | None, GroupFigure]:
-    found = figures(desk.session, desk.scope, desk.moment, code, ("project_id",))
+    found = desk.board.figures(code, ("project_id",))
     return {each.project_id: each for each in found}
 
 
-def _project_rows(desk: Desk) -> tuple[ProjectRow, ...]:
-    """One row a project of the scope, seven grouped queries whatever their number."""
+def project_rows(desk: Desk) -> tuple[ProjectRow, ...]:
+    """One row a project of the scope."""
     base = desk.facts.base_currency
     counts = {
         code: _by_project(desk, code)
         for code in ("messages_7d", "waiting_conversations", "open_issues", "overdue_issues", "open_deals")
     }
     reply = _by_project(desk, "first_response")
-    worth = figures(desk.session, desk.scope, desk.moment, "pipeline", ("project_id",), {"currency": base})
+    worth = desk.board.figures("pipeline", ("project_id",), {"currency": base})
     money = {each.project_id: each.value for each in worth}
-    newest = newest_activity(desk.session, desk.scope)
+    newest = desk.board.newest_activity()
 
     def cell(
         each: ProjectFacts, code: str, value: float | None, unit: Unit = "count", currency: str = ""
@@ -122,9 +125,9 @@ def _project_rows(desk: Desk) -> tuple[ProjectRow, ...]:
     return tuple(row(each) for each in desk.projects if each.id in desk.scope.project_ids)
 
 
-def _unconverted(desk: Desk) -> tuple[Figure, ...]:
+def unconverted(desk: Desk) -> tuple[Figure, ...]:
     """Open pipeline in the currencies that the pipeline chart does not show, each by itself, largest count first."""
-    found = figures(desk.session, desk.scope, desk.moment, "pipeline", ("series",))
+    found = desk.board.figures("pipeline", ("series",))
     drawn = chart_currency(desk, found)
     others = sorted(
         (each for each in found if each.series != drawn), key=lambda each: (-each.records, each.series or "")

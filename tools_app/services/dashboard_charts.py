@@ -6,12 +6,11 @@ A week without records is 0 for counts (nothing happened is known) and None for 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlmodel import Session
-
 from models.infra.scope import Scope
+from models.queries.dashboard_board import Board
 from models.queries.moment import Moment
 from models.queries.projects import ProjectFacts, ScopeFacts
-from models.queries.record_figures import GroupFigure, figures
+from models.queries.record_figures import GroupFigure
 from models.queries.record_sets import AGE_BANDS, WEEKS
 from tools_app.services.records import records_query
 from tools_app.services.views import ChartKind, ChartView, PointView, SeriesView, Unit
@@ -25,9 +24,9 @@ _AGE_LABELS = {"under_1d": "< 1", "1_3d": "1–3", "3_7d": "3–7", "over_7d": "
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What every chart is drawn from: the reading session, the scope and how records queries name it."""
+    """What every chart is drawn from: the board of figures, the scope and how records queries name it."""
 
-    session: Session
+    board: Board
     scope: Scope
     moment: Moment
     facts: ScopeFacts
@@ -75,7 +74,7 @@ def _chart(
 
 def _messages(desk: Desk) -> ChartView:
     """How much do clients and studio write to each other?"""
-    found = figures(desk.session, desk.scope, desk.moment, "messages_weekly", ("bucket", "series"))
+    found = desk.board.figures("messages_weekly", ("bucket", "series"))
     series = [
         SeriesView(
             direction,
@@ -94,15 +93,15 @@ def _messages(desk: Desk) -> ChartView:
 
 def _response_time(desk: Desk) -> ChartView:
     """How long do clients wait for the first answer? Median hours a week."""
-    found = figures(desk.session, desk.scope, desk.moment, "first_response", ("bucket",))
+    found = desk.board.figures("first_response", ("bucket",))
     points = _weekly(desk, "first_response", found, empty=None)
     return _chart("response_time", "line", [SeriesView("median", points)], bool(found), "hours")
 
 
 def _velocity(desk: Desk) -> ChartView:
     """Is as much finished as comes in?"""
-    created = figures(desk.session, desk.scope, desk.moment, "issues_created", ("bucket",))
-    completed = figures(desk.session, desk.scope, desk.moment, "issues_completed", ("bucket",))
+    created = desk.board.figures("issues_created", ("bucket",))
+    completed = desk.board.figures("issues_completed", ("bucket",))
     series = [
         SeriesView("created", _weekly(desk, "issues_created", created, empty=0)),
         SeriesView("completed", _weekly(desk, "issues_completed", completed, empty=0)),
@@ -112,7 +111,7 @@ def _velocity(desk: Desk) -> ChartView:
 
 def _overdue(desk: Desk) -> ChartView:
     """Where is work late? Every project of the scope, also those with nothing late."""
-    found = figures(desk.session, desk.scope, desk.moment, "overdue_issues", ("project_id",))
+    found = desk.board.figures("overdue_issues", ("project_id",))
     late = {each.project_id: each.value for each in found}
     rows = [each for each in desk.projects if each.id in desk.scope.project_ids]
     rows = [each for each in rows if each.kind == "client" or late.get(each.id)]
@@ -126,7 +125,7 @@ def _overdue(desk: Desk) -> ChartView:
 
 def _waiting(desk: Desk) -> ChartView:
     """How long have clients been waiting for a reply? By age in days."""
-    found = figures(desk.session, desk.scope, desk.moment, "waiting_conversations", ("bucket",))
+    found = desk.board.figures("waiting_conversations", ("bucket",))
     by_age = {each.bucket: each.value for each in found}
     points = tuple(
         PointView(
@@ -155,7 +154,7 @@ def chart_currency(desk: Desk, found: Sequence[GroupFigure]) -> str:
 
 def _pipeline(desk: Desk) -> ChartView:
     """What is the open pipeline worth, stage by stage? One currency; the others stand beside it, never added up."""
-    found = figures(desk.session, desk.scope, desk.moment, "pipeline", ("bucket", "series"))
+    found = desk.board.figures("pipeline", ("bucket", "series"))
     currency = chart_currency(desk, found)
     stages = sorted({each.bucket or "" for each in found if each.series == currency}, key=_stage_rank)
     value = {each.bucket: each.value for each in found if each.series == currency}

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from jobs import enqueue
 from models.infra.database import reading
 from models.infra.scope import Scope
-from models.queries import connector_overview, runs_overview
+from models.queries import connector_overview, crm, runs_overview
+from models.queries.crm import UnmappedStage
 from tools_app.services import connectors
 from tools_app.services.moments import scope_and_moment
 from tools_app.services.run_views import run_row
@@ -13,14 +14,17 @@ from tools_app.services.schedule import ScheduleRow, schedule_rows
 from tools_app.services.search import index_coverage
 from tools_app.services.views import ConnectorCard, ErrorRow, IndexCoverage, QueueRow, RunRow
 
+# A page of each list, and how far a reader may unfold it; the API pages on.
 RECENT_RUNS = 30
 SHOWN_ERRORS = 25
+UNFOLDED_AT_MOST = 300
+_STAGES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class JobsView:
     """The jobs and connectors page. `queue_online` is False when the queue cannot be reached; `errors` are the newest
-    of `error_count`.
+    of `error_count`, `dead_letters` of which were given up; `more_runs` says that there are older ones.
     """
 
     connectors: tuple[ConnectorCard, ...]
@@ -31,21 +35,37 @@ class JobsView:
     errors: tuple[ErrorRow, ...] = ()
     error_count: int = 0
     schedule: tuple[ScheduleRow, ...] = ()
+    dead_letters: int = 0
+    more_runs: bool = False
+    unmapped_stages: tuple[UnmappedStage, ...] = ()
 
 
-def jobs_view(scope: Scope) -> JobsView:
-    """What the jobs and connectors page shows. Without Redis the database's part is still there."""
+def jobs_view(
+    scope: Scope, *, runs_shown: int = RECENT_RUNS, errors_shown: int = SHOWN_ERRORS, only_dead: bool = False
+) -> JobsView:
+    """What the jobs and connectors page shows. Without Redis the database's part is still there.
+
+    `errors` are dead letters alone when `only_dead`; the counts are of all.
+    """
     queue = enqueue.jobs_status(scope, limit=1)
     with reading() as session:
         _, moment = scope_and_moment(session, scope)
         cards = connectors.cards(session, scope, moment)
-        runs = tuple(run_row(run) for run in runs_overview.list_runs(session, scope, limit=RECENT_RUNS))
-        errors = connector_overview.list_errors(session, scope, after=None, limit=SHOWN_ERRORS)
+        recent = runs_overview.list_runs(session, scope, limit=runs_shown + 1)
+        errors = connector_overview.list_errors(
+            session,
+            scope,
+            after=None,
+            limit=errors_shown,
+            status=connector_overview.DEAD_LETTER if only_dead else None,
+        )
+        dead_letters = connector_overview.count_dead_letters(session, scope)
+        stages = tuple(crm.list_unmapped_stages(session, scope, limit=_STAGES))
         schedule = schedule_rows(session, scope, queue.schedule)
     connector_of = {card.connection_id: card.connector for card in cards}
     return JobsView(
         connectors=cards,
-        runs=runs,
+        runs=tuple(run_row(run) for run in recent[:runs_shown]),
         coverage=index_coverage(scope),
         queues=tuple(QueueRow(each.name, each.waiting, each.workers) for each in queue.queues),
         queue_online=queue.queue_online,
@@ -66,4 +86,7 @@ def jobs_view(scope: Scope) -> JobsView:
         ),
         error_count=sum(card.error_count for card in cards),
         schedule=schedule,
+        dead_letters=dead_letters,
+        more_runs=len(recent) > runs_shown,
+        unmapped_stages=stages,
     )

@@ -1,5 +1,7 @@
 """Brake on password guessing: at most 5 attempts in 5 minutes from an address, 10 in 15 minutes on an account.
 
+A device that logged in before (`devices`) has 10 in 15 minutes of its own instead, which no stranger can use up.
+
 Attempts are counted before the password is checked, in one atomic step, so parallel guesses cannot slip past; a
 successful login forgets them. Counters live in Redis; while Redis is away a bounded table in the process takes over,
 which is looser with several processes but never off.
@@ -33,6 +35,7 @@ class Limit:
 
 PER_ADDRESS = Limit("address", 5, 5 * 60)
 PER_ACCOUNT = Limit("account", 10, 15 * 60)
+PER_DEVICE = Limit("device", 10, 15 * 60)
 
 # KEYS[1] sorted set of attempts; ARGV: now, window, limit, member. Returns 0, or the seconds to wait.
 _ATTEMPT = """
@@ -82,10 +85,13 @@ def _key(limit: Limit, subject: str) -> str:
     return f"ct:login:{limit.name}:{hashlib.sha256(subject.encode()).hexdigest()[:32]}"
 
 
-def count_attempt(address: str, username: str) -> None:
-    """Count a login attempt. Raises `TooManyRequests` (429, retry_after in seconds) when it is one too many."""
+def count_attempt(address: str, username: str, device: str | None = None) -> None:
+    """Count a login attempt, of a known device for itself alone.
+
+    Raises `TooManyRequests` (429, retry_after in seconds) when it is one too many.
+    """
     now = utcnow().timestamp()
-    for limit, subject in ((PER_ADDRESS, address), (PER_ACCOUNT, username)):
+    for limit, subject in _counted(address, username, device):
         key = _key(limit, subject)
         try:
             arguments = [str(now), str(limit.window_s), str(limit.attempts), str(new_id())]
@@ -98,9 +104,15 @@ def count_attempt(address: str, username: str) -> None:
             raise TooManyRequests("Too many login attempts. Try again later.", retry_after=wait)
 
 
-def forget_attempts(address: str, username: str) -> None:
-    """Forget the attempts of an address and an account after a successful login."""
-    keys = [_key(PER_ADDRESS, address), _key(PER_ACCOUNT, username)]
+def _counted(address: str, username: str, device: str | None) -> tuple[tuple[Limit, str], ...]:
+    if device is not None:
+        return ((PER_DEVICE, device),)
+    return (PER_ADDRESS, address), (PER_ACCOUNT, username)
+
+
+def forget_attempts(address: str, username: str, device: str | None = None) -> None:
+    """Forget what `count_attempt` counted for the same arguments, after a successful login."""
+    keys = [_key(limit, subject) for limit, subject in _counted(address, username, device)]
     for key in keys:
         _local.forget(key)
     try:

@@ -4,24 +4,32 @@
 """
 
 import re
+import time
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from pydantic import BaseModel
 from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session
 
+from models.infra.cache import cache
+from models.infra.cache_tags import tag
 from models.infra.database import reading, transaction
 from models.infra.errors import Conflict, InvalidInput, NotFound
 from models.infra.ids import AccountScopeId, SessionId
+from models.infra.local_cache import local_cache
 from models.infra.scope import Scope
 from models.queries import projects as queries
 from models.queries import sessions
-from tools_app.services import audit_trail
+from tools_app.services import audit_trail, session_cache
+from tools_app.services.idempotency import Made, OnceKey, make_once
 from tools_app.services.views import ProjectOption, SessionView
 
 # What stands for "all projects" in URLs and parameters.
 ALL = "all"
+_PROJECTS_S = 60.0
 _SLUG = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
 
 
@@ -37,6 +45,12 @@ class ProjectPage:
 
     items: Sequence[ProjectOption]
     next_cursor: str | None
+
+
+class CreatedProject(BaseModel):
+    """What creating a project answers, in a form that can be kept for the same request again."""
+
+    project: ProjectOption
 
 
 def list_projects(session: SessionView) -> tuple[ProjectOption, ...]:
@@ -76,6 +90,24 @@ def resolve_scope(session: SessionView, project: str | None = None) -> Scope:
     raise NotFound("There is no such project.", project=project)
 
 
+def one_project(session: SessionView, project: str) -> Scope:
+    """The scope of the one project (id or slug) that a mutation names; `all` is none. Raises InvalidInput and NotFound."""
+    if project == ALL:
+        raise InvalidInput("Name one project.", code="project_required")
+    return Scope.of(AccountScopeId(UUID(session.account_scope_id)), (_find(_facts(session), project).id,))
+
+
+def resolve_projects(session: SessionView, project_ids: str | None) -> Scope:
+    """The scope of comma-separated ids or slugs; None, or nothing but commas, means all of the account scope.
+
+    Raises NotFound for a project outside it.
+    """
+    facts = _facts(session)
+    wanted = list(dict.fromkeys(each.strip() for each in (project_ids or "").split(",") if each.strip()))
+    chosen = facts if wanted in ([], [ALL]) else [_find(facts, each) for each in wanted]
+    return Scope.of(AccountScopeId(UUID(session.account_scope_id)), (each.id for each in chosen))
+
+
 def select(session: SessionView, project: str) -> ProjectOption | None:
     """Make a project (id or slug) the session's default; `all` clears it and answers None. Raises NotFound."""
     chosen = None if project == ALL else _find(_facts(session), project)
@@ -92,10 +124,13 @@ def select(session: SessionView, project: str) -> ProjectOption | None:
             before={"project_id": session.active_project_id},
             after={"project_id": None if active is None else str(active)},
         )
+        token_hash = sessions.token_hash_of(db, SessionId(UUID(session.session_id)))
+    if token_hash is not None:
+        session_cache.forget(token_hash)
     return None if chosen is None else _option(chosen)
 
 
-def create(session: SessionView, slug: str, name: str) -> ProjectOption:
+def create(session: SessionView, slug: str, name: str, once: OnceKey | None = None) -> Made[CreatedProject]:
     """Add a client project; control characters of its name are dropped.
 
     Raises InvalidInput for a bad slug or a name of which nothing can be seen, Conflict for a slug in use.
@@ -108,21 +143,26 @@ def create(session: SessionView, slug: str, name: str) -> ProjectOption:
             "A project needs a name with at least one visible character.", code="name_required"
         )
     account_scope_id = AccountScopeId(UUID(session.account_scope_id))
+
+    def work(db: Session) -> CreatedProject:
+        facts = queries.create_project(db, account_scope_id, slug, name)
+        audit_trail.record_event(
+            db,
+            actor=session.user,
+            action="project.create",
+            entity=audit_trail.Entity("project", str(facts.id)),
+            account_scope_id=account_scope_id,
+            project_id=facts.id,
+            after={"slug": slug, "name": name},
+        )
+        return CreatedProject(project=_option(facts))
+
     try:
-        with transaction() as db:
-            facts = queries.create_project(db, account_scope_id, slug, name)
-            audit_trail.record_event(
-                db,
-                actor=session.user,
-                action="project.create",
-                entity=audit_trail.Entity("project", str(facts.id)),
-                account_scope_id=account_scope_id,
-                project_id=facts.id,
-                after={"slug": slug, "name": name},
-            )
+        made = make_once(session, once, CreatedProject, work)
     except IntegrityError as fault:
         raise Conflict("A project with this slug exists.", code="slug_taken", slug=slug) from fault
-    return _option(facts)
+    cache().renew(tag(kind, account_scope_id) for kind in ("projects", "portfolio", "ct", "lightrag"))
+    return made
 
 
 def _printable(name: str) -> str:
@@ -132,8 +172,27 @@ def _printable(name: str) -> str:
 
 
 def _facts(session: SessionView) -> list[queries.ProjectFacts]:
+    # A limited key meets the other projects nowhere: not in lists, not in "all", not by name.
+    limited = session.limited_to
+    return [each for each in _held_facts(session) if limited is None or str(each.id) in limited]
+
+
+def _held_facts(session: SessionView) -> list[queries.ProjectFacts]:
+    """The account scope's projects, from this process's memory while it hears of changes."""
+    key = named = tag("projects", session.account_scope_id)
+    held = local_cache().get(key)
+    if held is not None:
+        return held.value
+    version = local_cache().version
     with reading() as db:
-        return queries.list_projects(db, AccountScopeId(UUID(session.account_scope_id)))
+        found = queries.list_projects(db, AccountScopeId(UUID(session.account_scope_id)))
+    local_cache().put(key, found, 300 * len(found), time.time() + _PROJECTS_S, (named,), version)
+    return found
+
+
+def are_held(session: SessionView) -> bool:
+    """Whether `resolve_scope` and `list_projects` need no database now."""
+    return local_cache().get(tag("projects", session.account_scope_id)) is not None
 
 
 def _find(facts: list[queries.ProjectFacts], project: str) -> queries.ProjectFacts:

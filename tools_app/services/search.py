@@ -4,8 +4,11 @@ retrieval loads a model and LlamaIndex, which takes seconds: it is imported by t
 the server starts, and never by the pages that do not ask.
 """
 
+import dataclasses
 import datetime as dt
+import json
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -14,14 +17,19 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
+from models.infra.cache import cache
+from models.infra.cache_codec import Entry
+from models.infra.cache_tags import tag
 from models.infra.database import reading, transaction
 from models.infra.errors import InvalidInput, NotFound
 from models.infra.ids import AccountScopeId, QueryRunId
 from models.infra.scope import Scope
+from models.queries.completeness import Total, weakest
 from models.queries.projects import list_projects
 from models.queries.query_log import list_questions, run_projects
 from tools_app.services import audit_trail
 from tools_app.services.moments import scope_and_moment
+from tools_app.services.run_log import run_log
 from tools_app.services.views import (
     AnswerSentence,
     AnswerView,
@@ -35,9 +43,10 @@ from tools_app.services.views import (
 )
 
 if TYPE_CHECKING:
-    from retrieval.schemas import Answer, RetrievalStatus
+    from retrieval.schemas import Answer, Evidence, Query, RetrievalStatus
 
 Rating = Literal["up", "down"]
+_COVERAGE_S = 10.0
 # Between the parts of a header (`retrieval.chunking`).
 _CITED = re.compile(r"\s*((?:\[\d+\]\s*)+)")
 
@@ -53,6 +62,7 @@ class Question:
     mode: str = "hybrid"
     date_from: dt.datetime | dt.date | None = None
     date_to: dt.datetime | dt.date | None = None
+    as_of: dt.datetime | dt.date | None = None
     lang: str | None = None
 
 
@@ -64,15 +74,21 @@ def warm_up() -> None:
 
 
 def answer(scope: Scope, question: Question) -> "Answer":
-    """Retrieval's own answer, as the API returns it. Raises InvalidInput for a question out of bounds."""
+    """Retrieval's own answer, computed. Raises InvalidInput for a question out of bounds. `answers` caches it."""
     from retrieval import pipeline  # noqa: PLC0415
+
+    return pipeline.ask(transaction, read_query(scope, question))
+
+
+def read_query(scope: Scope, question: Question) -> "Query":
+    """The question as retrieval takes it. Raises InvalidInput for one out of bounds."""
     from retrieval.schemas import Query  # noqa: PLC0415
 
     with reading() as session:
         facts, _ = scope_and_moment(session, scope)
     zone = ZoneInfo(facts.timezone)
     try:
-        query = Query.model_validate(
+        return Query.model_validate(
             {
                 "text": question.text,
                 "scope": scope,
@@ -82,6 +98,7 @@ def answer(scope: Scope, question: Question) -> "Answer":
                 "mode": question.mode,
                 "date_from": _instant(question.date_from, zone, end=False),
                 "date_to": _instant(question.date_to, zone, end=True),
+                "as_of": _instant(question.as_of, zone, end=True),
                 "lang": question.lang,
             }
         )
@@ -91,7 +108,6 @@ def answer(scope: Scope, question: Question) -> "Answer":
             for problem in fault.errors(include_url=False, include_input=False, include_context=False)
         ]
         raise InvalidInput("The question is not valid.", problems=problems) from fault
-    return pipeline.ask(transaction, query)
 
 
 def _instant(bound: dt.datetime | dt.date | None, zone: ZoneInfo, *, end: bool) -> dt.datetime | None:
@@ -102,9 +118,8 @@ def _instant(bound: dt.datetime | dt.date | None, zone: ZoneInfo, *, end: bool) 
     return dt.datetime.combine(bound, dt.time.max if end else dt.time.min, zone)
 
 
-def ask(scope: Scope, question: Question) -> AnswerView:
-    """The answer as a page shows it: sentences with citation numbers, evidence cards, score parts."""
-    found = answer(scope, question)
+def view_of(scope: Scope, found: "Answer") -> AnswerView:
+    """An answer as a page shows it: sentences with citation numbers, evidence cards, score parts."""
     with reading() as session:
         names = {each.id: each.name for each in list_projects(session, scope.account_scope_id)}
     cited = {each.evidence_id: each for each in found.citations}
@@ -124,8 +139,9 @@ def ask(scope: Scope, question: Question) -> AnswerView:
         )
         for each in found.evidence
     )
-    known = [each.pct for each in found.completeness.values()]
-    measured = [pct for pct in known if pct is not None]
+    completeness = weakest(
+        [Total(each.pct, each.is_unknown, each.known_at) for each in found.completeness.values()]
+    )
     return AnswerView(
         query_run_id=str(found.query_run_id),
         query=found.query,
@@ -145,7 +161,9 @@ def ask(scope: Scope, question: Question) -> AnswerView:
         cached=found.cached,
         code=found.code,
         params={} if found.answerable else _flat(found.params),
-        completeness_pct=min(measured) if known and len(measured) == len(known) else None,
+        completeness_pct=completeness.pct,
+        completeness_unknown=completeness.is_unknown,
+        completeness_known_at=completeness.known_at,
     )
 
 
@@ -191,6 +209,8 @@ def feedback(
         run_id = QueryRunId(UUID(query_run_id))
     except ValueError as fault:
         raise InvalidInput("query_run_id is no UUID.", query_run_id=query_run_id) from fault
+    # The run may wait for its batch.
+    run_log.write()
     with transaction() as db:
         asked_over = run_projects(db, scope, run_id)
         if asked_over is None:
@@ -245,6 +265,14 @@ def _suggest(clients: Sequence[str]) -> tuple[SuggestedQuestion, ...]:
     )
 
 
+def neighbours(scope: Scope, evidence_id: str, around: int = 3) -> "list[Evidence]":
+    """The records around an evidence record in its conversation or issue, itself included, oldest first. Raises NotFound."""
+    from retrieval.neighbours import read_neighbours  # noqa: PLC0415
+
+    with reading() as session:
+        return read_neighbours(session, scope, evidence_id, around)
+
+
 def retrieval_status(scope: Scope) -> "RetrievalStatus":
     """Chunk counts by status and source group, vectors, coverage."""
     from retrieval import pipeline  # noqa: PLC0415
@@ -254,15 +282,26 @@ def retrieval_status(scope: Scope) -> "RetrievalStatus":
 
 
 def index_coverage(scope: Scope) -> IndexCoverage:
-    """How much can be found by words and by meaning."""
+    """How much can be found by words and by meaning; ten seconds old at most, and never older than the last indexing.
+
+    Counting chunks takes the longer the more there are, and the pages that show it are looked at often.
+    """
+    name = tag("index", scope.account_scope_id)
+    key = f"coverage:{scope.key()}"
+    looked = cache().fetch(key, [name])
+    if looked.entry is not None and looked.entry.fresh_until >= time.time():
+        return IndexCoverage(**json.loads(looked.entry.body))
     found = retrieval_status(scope)
-    return IndexCoverage(
+    coverage = IndexCoverage(
         chunks=sum(found.chunks.values()),
         embedded=found.embedded,
         pending=found.chunks.get("pending", 0) + found.chunks.get("processing", 0),
         failed=found.chunks.get("failed", 0),
         model_key=found.model_key,
     )
+    body = json.dumps(dataclasses.asdict(coverage)).encode()
+    cache().store(key, Entry(body, time.time() + _COVERAGE_S, looked.generations), _COVERAGE_S)
+    return coverage
 
 
 def refresh(session: SessionView) -> tuple[str, ...]:

@@ -23,13 +23,20 @@ RunStatus = Literal["queued", "running", "succeeded", "partial", "failed", "skip
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
-    """Who is asking. `account_scope_id` bounds everything this session may read."""
+    """Who is asking. `account_scope_id` bounds everything this session may read.
+
+    A program asks with an API key: `key_id` names it, `limited_to` are the ids of the projects it is limited to (None:
+    all of the account scope), `read_only` says that it changes nothing.
+    """
 
     session_id: str
     user: str
     csrf_token: str
     account_scope_id: str
     active_project_id: str | None = None
+    key_id: str | None = None
+    read_only: bool = False
+    limited_to: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +144,20 @@ class SourceTrust:
 
 
 @dataclass(frozen=True, slots=True)
+class LowStream:
+    """A stream whose completeness is below CONNECTOR_RECONCILIATION_MIN_COMPLETENESS_PCT, in percent."""
+
+    connector: str
+    stream: str
+    pct: float
+
+
+@dataclass(frozen=True, slots=True)
 class TrustView:
     """The trust bar: the oldest success among the sources, each source, what failed and is not resolved.
 
     `completeness_pct` is that of the weakest source. It is None while a source `is_unknown` (`known_at` is then the
-    oldest last figure among those) or has not been measured yet.
+    oldest last figure among those) or has not been measured yet. `low` are the streams that miss the minimum, worst first.
     """
 
     updated_at: datetime | None
@@ -150,6 +166,7 @@ class TrustView:
     completeness_pct: float | None = None
     is_unknown: bool = False
     known_at: datetime | None = None
+    low: tuple[LowStream, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +196,7 @@ class StreamRow:
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """Where a running job stands. `eta_s` is None while nobody can know."""
+    """Where a running job stands. `eta_s` is None and `total` 0 while nobody can know."""
 
     run_id: str
     stream: str = ""
@@ -187,6 +204,7 @@ class RunProgress:
     rows: int = 0
     eta_s: float | None = None
     status: RunStatus = "running"
+    total: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +372,8 @@ class AnswerView:
     """An answer, or an honest refusal: then `answerable` is False, `code` names why (`refusal.<code>`) and `sentences` are
     what comes closest.
 
-    `completeness_pct` is None where completeness has not been measured.
+    `completeness_pct` is None while completeness is unknown (`completeness_known_at`: when there was a figure last) or
+    has not been measured.
     """
 
     query_run_id: str
@@ -371,6 +390,8 @@ class AnswerView:
     code: str = ""
     params: dict[str, str] = field(default_factory=dict)
     completeness_pct: float | None = None
+    completeness_unknown: bool = False
+    completeness_known_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from models.queries.webhooks import DELIVERIES_KEPT, SYNC, Hint, WebhookTarget
 from tools_app.services import audit_trail
 from tools_app.services.faults import DATABASE_AWAY
 from tools_app.services.views import SessionView
+from tools_app.services.webhook_overview import delivery_url, tally
 from tools_app.services.webhook_vendors import HINTS_AT_MOST, VENDORS, Malformed, Vendor, sign
 
 Outcome = Literal["accepted", "duplicate", "ignored"]
@@ -82,21 +83,28 @@ def receive(delivery: Delivery) -> Received:
 
     Whoever cannot sign learns nothing: an unknown vendor, binding or signature is the same answer.
     """
+    target: WebhookTarget | None = None
     try:
-        received = _receive(delivery)
+        target = _find(delivery)
+        received = _receive(delivery, target)
     except AppError as fault:
-        count(delivery.connector, _COUNTED_AS.get(fault.code, "failed"))
+        count(delivery.connector, _COUNTED_AS.get(fault.code, "failed"), target)
         raise
     except DATABASE_AWAY:
-        count(delivery.connector, "failed")
+        count(delivery.connector, "failed", target)
         raise
-    count(delivery.connector, received.outcome)
+    count(delivery.connector, received.outcome, target)
     return received
 
 
-def count(connector: str, outcome: str) -> None:
-    """Count a delivery in webhook_deliveries_total; a vendor that we do not know is "unknown"."""
+def count(connector: str, outcome: str, target: WebhookTarget | None = None) -> None:
+    """Count a delivery in webhook_deliveries_total, and for its connection if there is one.
+
+    A vendor that we do not know is "unknown".
+    """
     metrics.webhook_deliveries.labels(connector if connector in VENDORS else "unknown", outcome).inc()
+    if target is not None:
+        tally.add(target.id, outcome)
 
 
 def ask_for_fetch(connection_id: ConnectionId) -> None:
@@ -137,7 +145,7 @@ def set_secret(session: SessionView, connector: str, binding: str, secret: str |
             before={"secret": had_one},
             after={"secret": secret is not None},
         )
-    return f"{get_settings().origin()}/api/webhooks/{connector}/{connection_id}"
+    return delivery_url(connector, connection_id)
 
 
 _COUNTED_AS = {
@@ -148,8 +156,8 @@ _COUNTED_AS = {
 }
 
 
-def _receive(delivery: Delivery) -> Received:
-    target, vendor = _proven(delivery)
+def _receive(delivery: Delivery, found: WebhookTarget | None) -> Received:
+    target, vendor = _proven(delivery, found)
     try:
         event = _parse(delivery.body)
         _check_time(vendor.sent_at(delivery.headers, event))
@@ -176,10 +184,9 @@ def _store(
     return Received("accepted", target.id)
 
 
-def _proven(delivery: Delivery) -> tuple[WebhookTarget, Vendor]:
+def _proven(delivery: Delivery, target: WebhookTarget | None) -> tuple[WebhookTarget, Vendor]:
     """The connection that the delivery is for. Raises Unauthenticated unless its secret signed the delivery."""
     vendor = VENDORS.get(delivery.connector, VENDORS["linear"])
-    target = _find(delivery)
     # Absent ones take the same work, so that the time of the answer tells no more than the answer.
     stored = _decoy(get_settings().secret_keys.get_secret_value())
     if target is not None and target.secret_encrypted is not None:

@@ -4,16 +4,19 @@ Records have no ``updated_at`` and lists no cursor, so every stream is a full sc
 with a content hash deciding what is written: 10,000 records are 20 requests. Offsets slip when a record is
 deleted meanwhile; a page of overlap is not needed for correctness, because what slipped is seen by the next
 scan and nothing counts as deleted before two scans miss it.
+
+The workspace's schema is read once a crawl, before the first records; single records are read with the one that is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, ClassVar, cast
 
 import httpx
 
 from jobs.connectors.attio import normalize
+from jobs.connectors.attio.schema import OBJECTS, Schema, from_json, read_schema
 from jobs.connectors.base import Advance, Page, Record, Window, normalise_all
 from jobs.connectors.errors import SchemaChanged, VendorError
 from jobs.connectors.http import NotThere, VendorHttp
@@ -30,7 +33,15 @@ class AttioClient:
     by_id: ClassVar[frozenset[str]] = frozenset({"companies", "people", "deals"})
     side_by_side: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, base_url: str, token: str, *, timeout_s: float, parallel: int = 1) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        *,
+        timeout_s: float,
+        parallel: int = 1,
+        schema: Mapping[str, Any] | None = None,
+    ) -> None:
         self._http = VendorHttp(
             "attio",
             base_url,
@@ -41,13 +52,27 @@ class AttioClient:
         )
         self._members: dict[str, str] | None = None
         self._entries: dict[str, set[str]] | None = None
-        self._objects: dict[str, str] | None = None
+        self._kept = from_json(schema or {})
+        self._read: Schema | None = None
         self._pages_by_record: dict[tuple[str, str], str] = {}
 
     @property
     def requests_made(self) -> int:
         """HTTP requests sent so far."""
         return self._http.requests_made
+
+    @property
+    def schema(self) -> Mapping[str, Any] | None:
+        """The workspace's schema as read now, to be kept; None when it was not read or does not fit."""
+        if self._read is None:
+            return None
+        try:
+            for name in self._read.attributes:
+                self._read.check(name, self._kept)
+        except SchemaChanged:
+            # The one that fitted last tells a renamed attribute from one that is gone: it stays.
+            return None
+        return self._read.to_json()
 
     def close(self) -> None:
         """Release the connections."""
@@ -59,7 +84,7 @@ class AttioClient:
             return self._notes()
         if stream == "tasks":
             return self._tasks()
-        return self._records(stream, self._normaliser(stream))
+        return self._records(stream)
 
     def fetch_one(self, stream: str, vendor_id: str) -> Record | None:
         """Return one company, person or deal, or None when it is gone (deleted or merged away)."""
@@ -69,7 +94,7 @@ class AttioClient:
             body = self._http.get_json(f"/v2/objects/{stream}/records/{vendor_id}")
         except NotThere:
             return None
-        return self._normaliser(stream)(body["data"])
+        return self._normaliser(stream, self._kept or self._fresh_schema())(body["data"])
 
     def stage_history(self, deal_id: str) -> list[dict[str, Any]]:
         """Return the stage values of a deal, past ones included; none when the deal is gone. Raises VendorError."""
@@ -79,20 +104,34 @@ class AttioClient:
         except NotThere:
             return []
 
-    def _normaliser(self, stream: str) -> Callable[[dict[str, Any]], Record]:
+    def _fresh_schema(self) -> Schema:
+        if self._read is None:
+            self._read = read_schema(self._list_at)
+        return self._read
+
+    def _list_at(self, path: str) -> list[dict[str, Any]] | None:
+        try:
+            return _data(self._http.get_json(path), path.partition("?")[0].removeprefix("/v2/"))
+        except NotThere:
+            return None
+
+    def _normaliser(self, stream: str, schema: Schema) -> Callable[[dict[str, Any]], Record]:
+        schema.check(stream, self._kept)
+        unusable = schema.unusable(stream)
         if stream == "companies":
             entries = self._lists_by_company()
             return lambda item: normalize.company(
-                item, lists=frozenset(entries.get(str(item["id"]["record_id"]), ()))
+                item, lists=frozenset(entries.get(str(item["id"]["record_id"]), ())), unusable=unusable
             )
         if stream == "people":
-            return normalize.person
-        if stream == "deals":
-            members = self._member_names()
-            return lambda item: normalize.deal(item, members=members)
-        raise KeyError(stream)
+            return lambda item: normalize.person(item, unusable=unusable)
+        members = self._member_names()
+        return lambda item: normalize.deal(item, members=members, unusable=unusable)
 
-    def _records(self, stream: str, normalise: Callable[[dict[str, Any]], Record]) -> Generator[Page]:
+    def _records(self, stream: str) -> Generator[Page]:
+        if stream not in OBJECTS:
+            raise KeyError(stream)
+        normalise = self._normaliser(stream, self._fresh_schema())
         advance = Advance(f"{stream}.offset")
         for page in range(_PAGES_AT_MOST):
             body = {
@@ -169,10 +208,7 @@ class AttioClient:
 
     def _object_slug(self, object_id: str) -> str | None:
         """Return the slug of an object by its id; workspaces have objects of their own."""
-        if self._objects is None:
-            listed = _data(self._http.get_json("/v2/objects"), "objects")
-            self._objects = {str(each["id"]["object_id"]): str(each["api_slug"]) for each in listed}
-        return self._objects.get(object_id)
+        return (self._read or self._kept or self._fresh_schema()).objects.get(object_id)
 
     def _lists_by_company(self) -> dict[str, set[str]]:
         """Return the slugs of the lists each company is an entry of. Entries carry only ids."""

@@ -1,7 +1,8 @@
 """Attio JSON → records. Pure.
 
 Every attribute is an array, single-value ones too; current values have ``active_until`` null. ``values`` may be
-null as a whole. Workspaces add attributes of their own: unknown ones stay in the payload.
+null as a whole. Workspaces add attributes of their own: unknown ones stay in the payload. ``unusable`` are attributes
+that are called like one of ours and are of another type (`schema.py`): they are left in the payload too.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from jobs.connectors.base import Fact, Record, parse_time
 _OBJECT_STREAM = {"companies": "companies", "people": "people", "deals": "deals"}
 
 
-def company(item: dict[str, Any], *, lists: frozenset[str] = frozenset()) -> Record:
+def company(
+    item: dict[str, Any], *, lists: frozenset[str] = frozenset(), unusable: frozenset[str] = frozenset()
+) -> Record:
     """Return the record of a company. ``lists`` are the slugs of the lists it is an entry of."""
-    values = _values(item)
+    values = _values(item, unusable)
     vendor_id = str(item["id"]["record_id"])
     domains = [str(entry["domain"]).lower() for entry in values.get("domains", []) if entry.get("domain")]
     location = _first(values, "primary_location") or {}
@@ -45,9 +48,9 @@ def company(item: dict[str, Any], *, lists: frozenset[str] = frozenset()) -> Rec
     )
 
 
-def person(item: dict[str, Any]) -> Record:
+def person(item: dict[str, Any], *, unusable: frozenset[str] = frozenset()) -> Record:
     """Return the record of a person; they follow their company."""
-    values = _values(item)
+    values = _values(item, unusable)
     name = _first(values, "name") or {}
     emails = [str(entry["email_address"]).lower() for entry in values.get("email_addresses", [])]
     company_id = _reference(values, "company", "companies")
@@ -76,9 +79,9 @@ def person(item: dict[str, Any]) -> Record:
     )
 
 
-def deal(item: dict[str, Any], *, members: dict[str, str]) -> Record:
+def deal(item: dict[str, Any], *, members: dict[str, str], unusable: frozenset[str] = frozenset()) -> Record:
     """Return the record of a deal. ``members`` maps workspace member ids to names."""
-    values = _values(item)
+    values = _values(item, unusable)
     stage = _first(values, "stage") or {}
     worth = _first(values, "value") or {}
     owner = _first(values, "owner") or {}
@@ -160,11 +163,12 @@ def task(item: dict[str, Any], *, members: dict[str, str], objects: Callable[[st
     )
 
 
-def _values(item: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+def _values(item: dict[str, Any], unusable: frozenset[str]) -> dict[str, list[dict[str, Any]]]:
     raw: dict[str, Any] = item.get("values") or {}
     return {
         slug: [entry for entry in entries or [] if not entry.get("active_until")]
         for slug, entries in raw.items()
+        if slug not in unusable
     }
 
 

@@ -70,6 +70,11 @@ class ChatwootClient:
         """HTTP requests sent so far."""
         return self._http.requests_made
 
+    @property
+    def schema(self) -> None:
+        """Nothing: every account has the same."""
+        return
+
     def close(self) -> None:
         """Release the connections."""
         self._http.close()

@@ -94,7 +94,14 @@ def conversation(item: dict[str, Any], *, account_url: str, inbox_names: dict[st
         created_at=parse_epoch(item.get("created_at")),
         updated_at=parse_epoch(item.get("updated_at") or item.get("last_activity_at")),
         facts=facts | {("label", label.lower()) for label in labels},
+        last_message_id=_last_message_id(item),
     )
+
+
+def _last_message_id(item: dict[str, Any]) -> int:
+    shown = item.get("messages") or [{}]
+    last = str(shown[0].get("id")) if isinstance(shown, list) and isinstance(shown[0], dict) else ""
+    return int(last) if last.isdigit() else 0
 
 
 def message(item: dict[str, Any], *, account_url: str) -> tuple[Record, ...]:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, cast
 
 import httpx
 
-from jobs.connectors.base import Page, Record, Window, normalise_all, parse_time
+from jobs.connectors.base import Advance, Page, Record, Window, normalise_all, parse_time
 from jobs.connectors.errors import (
     CredentialsInvalid,
     QueryTooComplex,
@@ -41,13 +41,17 @@ _CHANGED: dict[str, tuple[str, str, Callable[[dict[str, Any]], Record]]] = {
     "issues": (documents.ISSUES, "issues", normalize.issue),
     "comments": (documents.COMMENTS, "comments", normalize.comment),
 }
+_ONE: dict[str, tuple[str, str, Callable[[dict[str, Any]], Record]]] = {
+    "issues": (documents.ISSUE, "issue", normalize.issue),
+    "comments": (documents.COMMENT, "comment", normalize.comment),
+}
 
 
 class LinearClient:
     """A Linear workspace as a connector."""
 
     streams: ClassVar[tuple[str, ...]] = ("projects", "states", "cycles", "issues", "comments", "relations")
-    by_id: ClassVar[frozenset[str]] = frozenset({"issues"})
+    by_id: ClassVar[frozenset[str]] = frozenset({"issues", "comments"})
     side_by_side: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, base_url: str, token: str, *, timeout_s: float, parallel: int = 1) -> None:
@@ -68,6 +72,11 @@ class LinearClient:
         """HTTP requests sent so far."""
         return self._http.requests_made
 
+    @property
+    def schema(self) -> None:
+        """Nothing: every account has the same."""
+        return
+
     def close(self) -> None:
         """Release the connections."""
         self._http.close()
@@ -81,14 +90,17 @@ class LinearClient:
         return self._changed(stream, window)
 
     def fetch_one(self, stream: str, vendor_id: str) -> Record | None:
-        """Return one issue; the other streams are read whole or through their issue."""
-        if stream != "issues":
+        """Return one issue or comment; the other streams are few and read whole."""
+        if stream not in _ONE:
             return None
+        document, field, normalise = _ONE[stream]
         try:
-            node = self._query(documents.ISSUE, {"id": vendor_id}).get("issue")
+            node = self._query(document, {"id": vendor_id}).get(field)
+            if node and stream == "issues":
+                self._complete_labels([node])
         except NotThere:
             return None
-        return normalize.issue(node) if node else None
+        return normalise(node) if node else None
 
     def _whole(self, stream: str) -> Generator[Page]:
         document, field, normalise = _WHOLE[stream]
@@ -103,9 +115,26 @@ class LinearClient:
         if since is not None:
             bounds["gte"] = (since - _OVERLAP).isoformat()
         for nodes, last in self._connection(document, field, {"filter": {"updatedAt": bounds}}):
+            if stream == "issues":
+                self._complete_labels(nodes)
             records, rejected = normalise_all(stream, nodes, normalise, _id)
             cursor = {"since": window.run_start.isoformat()} if last else None
             yield Page(stream, records, rejected, cursor=cursor)
+
+    def _complete_labels(self, issues: list[dict[str, Any]]) -> None:
+        """Bring the labels that did not fit into an issue's own answer; few issues have so many."""
+        for issue in issues:
+            labels: dict[str, Any] = issue.get("labels") or {}
+            info: dict[str, Any] = labels.pop("pageInfo", None) or {}
+            advance = Advance("issue.labels")
+            for _ in range(_PAGES_AT_MOST):
+                if not info.get("hasNextPage"):
+                    break
+                found = self._query(documents.LABELS, {"id": issue["id"], "after": info.get("endCursor")})
+                more = cast("dict[str, Any]", (found.get("issue") or {}).get("labels") or {"nodes": []})
+                advance.check(more["nodes"])
+                labels["nodes"] = [*labels["nodes"], *more["nodes"]]
+                info = more.get("pageInfo") or {}
 
     def _relations(self) -> Generator[Page]:
         """Yield one page whose records say, per issue, which issues block it."""

@@ -13,7 +13,7 @@ _ISSUE = """
   state { id name type } team { id key name }
   assignee { id name displayName } creator { id name displayName }
   project { id name } cycle { id }
-  labels(first: 20) { nodes { id name } }
+  labels(first: 20) { nodes { id name } pageInfo { hasNextPage endCursor } }
 """
 
 _COMMENT = """
@@ -29,11 +29,18 @@ ISSUES = (
 
 ISSUE = f"query Issue($id: String!) {{ issue(id: $id) {{ {_ISSUE} }} }}"
 
+LABELS = (
+    "query Labels($id: String!, $after: String) {"
+    f" issue(id: $id) {{ labels(first: 100, after: $after) {{ nodes {{ id name }} {_PAGE_INFO} }} }} }}"
+)
+
 COMMENTS = (
     "query Comments($first: Int!, $after: String, $filter: CommentFilter) {"
     " comments(first: $first, after: $after, filter: $filter, orderBy: updatedAt, includeArchived: true) {"
     f" nodes {{ {_COMMENT} }} {_PAGE_INFO} }} }}"
 )
+
+COMMENT = f"query Comment($id: String!) {{ comment(id: $id) {{ {_COMMENT} }} }}"
 
 PROJECTS = (
     "query Projects($first: Int!, $after: String) {"

@@ -10,6 +10,9 @@ from jobs.sandbox.chatwoot.account import ACTIVITY, Account, Agent, Contact, Con
 # Chatwoot: 25 conversations a page (there is no per_page), 15 contacts.
 CONVERSATIONS_A_PAGE: Final = 25
 CONTACTS_A_PAGE: Final = 15
+MESSAGES_NEWEST: Final = 20
+MESSAGES_AFTER: Final = 100
+MESSAGES_BETWEEN: Final = 1_000
 
 _PRIORITY_RANK: Final = {"urgent": 4, "high": 3, "medium": 2, "low": 1, None: 0}
 
@@ -121,12 +124,12 @@ def select_messages(conversation: Conversation, params: Mapping[str, str]) -> li
         rows = [m for m in rows if m.type != ACTIVITY and not m.private]
     after, before = _message_id(params, "after"), _message_id(params, "before")
     if after is not None and before is not None:
-        return [m for m in rows if after <= m.id < before][:1000]
+        return [m for m in rows if after <= m.id < before][:MESSAGES_BETWEEN]
     if after is not None:
-        return [m for m in rows if m.id > after][:100]
+        return [m for m in rows if m.id > after][:MESSAGES_AFTER]
     if before is not None:
-        return [m for m in rows if m.id < before][-20:]
-    return rows[-20:]
+        return [m for m in rows if m.id < before][-MESSAGES_NEWEST:]
+    return rows[-MESSAGES_NEWEST:]
 
 
 def _message_id(params: Mapping[str, str], name: str) -> int | None:

@@ -134,22 +134,19 @@ def test_plain_text_429_makes_every_caller_wait_for_the_next_minute(slept: list[
 def test_a_retry_after_written_as_a_date_is_obeyed(slept: list[float]) -> None:
     client = AttioClient("http://attio.example", "t", timeout_s=1)
     later = email.utils.format_datetime(utcnow() + dt.timedelta(seconds=20), usegmt=True)
-    answers = iter(
-        [
-            httpx.Response(429, json={"message": "Rate limit exceeded"}, headers={"Retry-After": later}),
-            httpx.Response(200, json={"data": []}),
-        ]
-    )
-    answering(client, lambda _: next(answers))
+    refusals = [httpx.Response(429, json={"message": "Rate limit exceeded"}, headers={"Retry-After": later})]
+    answering(client, lambda _: refusals.pop() if refusals else httpx.Response(200, json={"data": []}))
     list(client.pages("people", Window({}, utcnow())))
-    assert client.requests_made == 2
+    # The schema twice, then the people.
+    assert client.requests_made == 3
     assert 18 < max(slept) <= 20
 
 
 def test_an_offset_that_the_vendor_ignores_fails_loudly() -> None:
     client = AttioClient("http://attio.example", "t", timeout_s=1)
     people = [{"id": {"record_id": f"r{number}"}, "values": {}} for number in range(500)]
-    answering(client, lambda _: httpx.Response(200, json={"data": people}))
+    # A list of records is asked for with a body, the schema without.
+    answering(client, lambda body: httpx.Response(200, json={"data": people if body else []}))
     with pytest.raises(SchemaChanged, match="does not advance"):
         list(client.pages("people", Window({}, utcnow())))
 
@@ -209,3 +206,31 @@ def test_a_cursor_that_comes_back_fails_loudly(cursors: list[str]) -> None:
     answering(client, lambda _: next(answers))
     with pytest.raises(SchemaChanged, match="does not advance"):
         relations(client)
+
+
+def test_labels_that_do_not_fit_into_an_issues_answer_are_fetched_too() -> None:
+    client = LinearClient("http://linear.example", "key", timeout_s=1)
+    names = [f"label {number:03}" for number in range(250)]
+    issue = {
+        "id": "i", "identifier": "A-1", "title": "t", "url": "u", "createdAt": "2026-01-01T00:00:00.000Z",
+        "updatedAt": "2026-01-01T00:00:00.000Z", "state": {"name": "Todo", "type": "unstarted"}, "team": {"key": "A"},
+    }  # fmt: skip
+
+    def labels(start: int, size: int) -> dict[str, Any]:
+        shown = [{"id": name, "name": name} for name in names[start : start + size]]
+        end = start + len(shown)
+        return {"nodes": shown, "pageInfo": {"hasNextPage": end < len(names), "endCursor": str(end)}}
+
+    def answer(body: dict[str, Any]) -> httpx.Response:
+        if "query Labels" in body["query"]:
+            return httpx.Response(
+                200, json={"data": {"issue": {"labels": labels(int(body["variables"]["after"]), 100)}}}
+            )
+        return httpx.Response(200, json={"data": {"issue": {**issue, "labels": labels(0, 20)}}})
+
+    sent = answering(client, answer)
+    record = client.fetch_one("issues", "i")
+    assert record is not None
+    assert record.fields["labels"] == names
+    assert "pageInfo" not in record.payload["labels"]
+    assert len(sent) == 4

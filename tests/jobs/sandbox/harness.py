@@ -206,8 +206,8 @@ class Lab:
         return self.sandbox.tenants["main"].chatwoot_seed.conversations["acme", key]
 
 
-def write_studio(folder: Path, **files: Any) -> StudioWorld:
-    """The small studio as YAML below a folder, with single files of acme replaced, read back."""
+def write_studio(folder: Path, calls: int = len(BETA["conversations-1.yaml"]), **files: Any) -> StudioWorld:
+    """The small studio as YAML below a folder, with single files of acme replaced and so many calls of beta, read back."""
     acme: dict[str, Any] = {
         "people": PEOPLE,
         "conversations": CONVERSATIONS,
@@ -220,7 +220,7 @@ def write_studio(folder: Path, **files: Any) -> StudioWorld:
     _write(folder / "studio.yaml", STUDIO)
     for name, body in acme.items():
         _write(folder / "acme" / f"{names.get(name, name)}.yaml", body)
-    for name, body in BETA.items():
+    for name, body in {**BETA, "conversations-1.yaml": BETA["conversations-1.yaml"][:calls]}.items():
         _write(folder / "beta" / name, body)
     return load_studio(folder)
 

@@ -59,6 +59,15 @@ def test_a_statement_that_runs_too_long_is_cancelled(database: str) -> None:
         session.execute(text("select pg_sleep(5)"))
 
 
+def test_the_server_notices_within_a_minute_that_a_machine_with_locks_is_gone(database: str) -> None:
+    with reading() as session:
+        idle, interval, count = (
+            int(session.execute(text(f"show tcp_keepalives_{name}")).scalar_one())
+            for name in ("idle", "interval", "count")
+        )
+    assert 0 < idle + interval * count < 60
+
+
 def test_callers_that_wait_for_a_connection_are_counted(database: str) -> None:
     with override_settings(db_pool_size=1):
         assert registry.get_sample_value("db_pool_waiting") is not None

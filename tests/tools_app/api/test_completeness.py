@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 import io
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,10 +13,15 @@ from sqlmodel import select
 from jobs import tasks
 from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
+from models.infra.ids import new_id
+from models.queries.completeness import StreamCompleteness, Total, total_of, weakest
 from models.tables.platform import AuditEvent, JobRun
 from models.tables.reliability import ReconciliationMetric
+from retrieval.completeness import read as read_completeness
 from tests.tools_app.world import World, compare
+from tools_app.components.trust_bar import present as present_trust
 from tools_app.services.completeness import completeness_blocks, plain_cell
+from tools_app.services.views import LowStream, TrustView
 
 DIFF = "/api/connectors/linear/diff.csv"
 
@@ -172,18 +178,33 @@ def test_a_connectors_total_is_that_of_the_trust_bar_and_follows_from_its_rows(
     add(compared["one"], "cycles", 0, vendor_count=0, missing=0, completeness_pct=100.0)
     add(compared["one"], "comments", 0, vendor_count=40, missing=30, completeness_pct=25.0)
     rows = figures(client, project).values()
-    weights = [max(1, each["vendor_count"]) for each in rows]
-    shares = [
-        100 * (each["vendor_count"] - each["missing"]) / each["vendor_count"] if each["vendor_count"] else 100
-        for each in rows
-    ]
-    expected = sum(share * weight for share, weight in zip(shares, weights, strict=True)) / sum(weights)
+    vendor = sum(each["vendor_count"] for each in rows)
+    expected = 100 * (vendor - sum(each["missing"] for each in rows)) / vendor
     trust = client.get("/api/control-tower", params={"project_id": project}).json()["control_tower"]["trust"]
     (linear,) = [each for each in trust["sources"] if each["connector"] == "linear"]
     assert linear["completeness_pct"] == pytest.approx(expected)
     scope = compared["one"].of(*([] if project == "all" else [project]))
     (block,) = [each for each in completeness_blocks(scope) if each.connector == "linear"]
     assert block.completeness_pct == pytest.approx(expected)
+    with reading() as session:
+        assert read_completeness(session, scope)["linear"].pct == pytest.approx(expected)
+
+
+def test_a_connector_whose_vendor_has_nothing_at_all_is_complete() -> None:
+    now = utcnow()
+    empty = StreamCompleteness(new_id(), "linear", "issues", "ids", now, now, 100.0, 0, 0, 0)
+    assert total_of([empty, empty]).pct == 100.0
+    half = replace(empty, pct=50.0, vendor_count=4, missing=2)
+    assert total_of([empty, half]).pct == 50.0
+
+
+def test_of_several_connectors_the_unknown_one_wins_then_the_one_never_measured_then_the_weakest() -> None:
+    then = utcnow()
+    away, never = Total(None, True, then), Total(None)
+    assert weakest([Total(90.0), away, never]) == Total(None, True, then)
+    assert weakest([Total(90.0), never]) == Total(None)
+    assert weakest([Total(90.0), Total(80.0)]) == Total(80.0)
+    assert weakest([]) == Total(None)
 
 
 def test_a_vendor_out_of_reach_makes_the_trust_bar_say_unknown_and_since_when(
@@ -209,6 +230,22 @@ def test_a_vendor_out_of_reach_makes_the_trust_bar_say_unknown_and_since_when(
     found = trust()
     assert (found["completeness_pct"], found["is_unknown"]) == (None, True)
     assert found["known_at"] == known["measured_at"]
+    with reading() as session:
+        told = read_completeness(session, compared["one"].of())["linear"]
+    assert (told.pct, told.is_unknown) == (None, True)
+    assert told.known_at is not None
+    assert told.known_at.isoformat() == found["known_at"].replace("Z", "+00:00")
+
+
+def test_the_trust_bar_names_the_streams_that_miss_the_minimum(
+    client: httpx.Client, compared: dict[str, World]
+) -> None:
+    add(compared["one"], "cycles", 0, vendor_count=10, missing=0, completeness_pct=95.0)
+    view = client.get("/api/control-tower?project_id=all").json()["control_tower"]["trust"]
+    assert view["low"] == [{"connector": "linear", "stream": "issues", "pct": 75.0}]
+    low = tuple(LowStream("linear", name, 75.0) for name in ("issues", "comments", "cycles"))
+    shown = present_trust(TrustView(None, (), 0, 75.0, low=low), "en", "all")
+    assert shown.low == "Linear, Issues 75%; Linear, Comments 75% (+1)"
 
 
 def test_a_block_says_what_compares_or_mends_now(worlds: dict[str, World]) -> None:

@@ -35,7 +35,7 @@ def test_production_without_credentials_is_refused_with_a_message_that_says_how_
     settings: Settings,
 ) -> None:
     bare = settings.model_copy(update={"app_env": "production"})
-    with pytest.raises(StartupRefused, match="gensalt"):
+    with pytest.raises(StartupRefused, match="make password"):
         require_safe_credentials(bare)
 
 

@@ -1,0 +1,138 @@
+"""The short way for what this process holds rendered: no routing, no thread, no query, the same checks.
+
+Stands inside `RequestContext` (request id, headers, log, metrics) and in front of the API. The session, its project, the
+CSRF token and the origin are checked as endpoints check them; whatever is not a plain hit goes on to the endpoint, which
+answers in full, refusals included.
+"""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+from fastapi import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from models.infra.cache import cache
+from models.infra.errors import AppError
+from models.infra.local_cache import local_cache
+from models.infra.rate_limit import limiter
+from tools_app.api.deps import CSRF_HEADER, check_origin
+from tools_app.api.rendered import HEADERS, Rendered, lane_key, matches, whole
+from tools_app.api.request_context import current_request_id
+from tools_app.services import auth, limits
+from tools_app.services.answers import repeat
+from tools_app.services.views import SessionView
+
+READS = frozenset({"/api/control-tower", "/api/portfolio/overview"})
+QUESTIONS = frozenset({"/api/lightrag/query", "/api/search"})
+_BODY_MAX = 32_768
+_STATIC = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+
+
+class HitLane:
+    """The middleware."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path, method = scope["path"], scope["method"]
+            if method == "GET" and path in READS:
+                if await _read(scope, send):
+                    return
+            elif method == "POST" and path in QUESTIONS and local_cache().is_trusted:
+                body, receive = await _buffered(receive)
+                if body is not None and await _question(scope, body, send):
+                    return
+        await self.app(scope, receive, send)
+
+
+async def _read(scope: Scope, send: Send) -> bool:
+    headers = dict(scope["headers"])
+    session = _session(headers)
+    if session is None:
+        return False
+    rendered = _held(scope, b"", session)
+    # One read too many is refused by the endpoint, in the one shape.
+    if rendered is None or await limiter.count(limits.reads(), session.session_id) > 0:
+        return False
+    given = headers.get(b"if-none-match")
+    if given and matches(given.decode("latin-1"), rendered.etag):
+        await _send(send, 304, b"", rendered.etag)
+    else:
+        await _send(send, 200, whole(rendered.rest, current_request_id()), rendered.etag)
+    return True
+
+
+async def _question(scope: Scope, body: bytes, send: Send) -> bool:
+    started = time.perf_counter()
+    headers = dict(scope["headers"])
+    session = _session(headers)
+    if session is None:
+        return False
+    try:
+        if b"origin" in headers:
+            check_origin(Request(scope))
+        auth.check_csrf(session, headers.get(CSRF_HEADER.encode(), b"").decode("latin-1"))
+    except AppError:
+        # The endpoint refuses it in the one shape.
+        return False
+    rendered = _held(scope, body, session)
+    if rendered is None:
+        return False
+    own = repeat(rendered.first_id, rendered.mode, session.user, started)
+    if own is None:
+        return False
+    await _send(send, 200, whole(own + rendered.rest, current_request_id()), "")
+    return True
+
+
+def _session(headers: dict[bytes, bytes]) -> SessionView | None:
+    cookies = headers.get(b"cookie")
+    # A header that names a key decides, and keys have limits of their own.
+    if b"authorization" in headers:
+        return None
+    return None if cookies is None else auth.held_session(auth.token_of_cookies(cookies.decode("latin-1")))
+
+
+def _held(scope: Scope, body: bytes, session: SessionView) -> Rendered | None:
+    held = local_cache().get(lane_key(scope["method"], scope["path"], scope["query_string"], body, session))
+    if held is None:
+        return None
+    cache().count_hit()
+    # What the access metrics call this route.
+    scope["route"] = SimpleNamespace(path=scope["path"])
+    return held.value
+
+
+async def _buffered(receive: Receive) -> tuple[bytes | None, Receive]:
+    """The whole body, and a `receive` that says it again; None for a body too long to be a question of ours."""
+    messages: list[Message] = []
+    body = b""
+    while True:
+        message = await receive()
+        messages.append(message)
+        if message["type"] != "http.request":
+            break
+        body += message.get("body", b"")
+        if not message.get("more_body", False) or len(body) > _BODY_MAX:
+            break
+    replay = iter(messages)
+
+    async def again() -> Message:
+        return next(replay, None) or await receive()
+
+    complete = messages[-1]["type"] == "http.request" and not messages[-1].get("more_body", False)
+    return (body if complete else None), again
+
+
+async def _send(send: Send, status: int, body: bytes, etag: str) -> None:
+    headers: list[tuple[bytes, bytes]] = []
+    if etag:
+        headers = [*_STATIC, (b"etag", etag.encode())]
+    if status != 304:
+        headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
