@@ -30,7 +30,7 @@ from models.infra.crypto import generate_key
 from models.infra.database import close_database, transaction
 from models.infra.redis import close_clients
 from models.infra.settings import Settings, environment, override_settings
-from tests.conftest import ROOT
+from tests.conftest import LIMITS, ROOT
 from tests.tools_app.conftest import HASH, PASSWORD, USER
 from tests.tools_app.world import fill, make_world
 
@@ -173,6 +173,7 @@ def tower(tmp_path_factory: pytest.TempPathFactory) -> Generator[Tower]:
             REFLEX_CHECK_LATEST_VERSION="false",
             REFLEX_WEB_WORKDIR=str(data_dir / "web"),
             __REFLEX_SKIP_COMPILE="true",
+            **dict.fromkeys((name.upper() for name in LIMITS), "1000000"),
             **urls.environment(),
         )
         tower = Tower(data_dir, urls, variables, registry)
