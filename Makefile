@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 export PYTHONPATH := $(CURDIR)
 .DEFAULT_GOAL := help
-.PHONY: help up down reset test test-slow lint types fmt lock eval tune bench bench-sync bench-query tick venv venv-dev browser password preflight bench-api
+.PHONY: help up down reset test test-slow lint types fmt lock eval tune bench bench-sync bench-query tick venv venv-dev browser password preflight bench-api bench-webhooks
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -45,7 +45,7 @@ eval: venv-dev ## measure every mode and the predecessor on every judged set (SE
 tune: venv-dev ## choose the ranking's weights and the refusal threshold on the development questions; prints them
 	@$(VENV)/python -m deploy.evaluate --fit $(if $(SETS_DIR),--sets-dir $(SETS_DIR)) $(if $(PAGES),--pages $(PAGES))
 
-bench: bench-sync bench-query ## everything that is measured against a promised time
+bench: bench-sync bench-query bench-api bench-webhooks ## everything that is measured against a promised time
 
 bench-query: venv-dev ## time a question with 20,000 and 200,000 chunks beside the predecessor's SQL (LARGE=1: 1,000,000 too)
 	@$(VENV)/python -m deploy.bench_query $(if $(LARGE),--large) $(if $(KEEP),--keep $(KEEP))
@@ -55,6 +55,9 @@ bench-sync: venv ## measure the sync against a generated account: rows/s, memory
 
 bench-api: venv ## measure the API on the data set of BENCH_SHAPE: latency, throughput, what the cache saves (ONLY=case,…)
 	@$(VENV)/python -m deploy.bench_api $(if $(ONLY),--only $(ONLY)) $(if $(KEEP),--keep $(KEEP))
+
+bench-webhooks: venv ## measure how soon deliveries are answered while many come at once: p50, p95, p99, max
+	@$(VENV)/python -m deploy.bench_webhooks
 
 tick: venv ## move the running demo world one step
 	@exec $(VENV)/python -m deploy.tick

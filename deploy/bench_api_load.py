@@ -31,7 +31,7 @@ class Ask:
 
 @dataclass(slots=True)
 class Measured:
-    """Latencies in ms of the answers with a good status, and the statuses of the others."""
+    """Latencies in ms of the answers with a good status, and the statuses of the others (0: none in time)."""
 
     latencies: list[float] = field(default_factory=list[float])
     refused: dict[int, int] = field(default_factory=dict[int, int])
@@ -104,8 +104,13 @@ async def measure(
                 request = _bytes(next(asks), crowd, port)
                 began = time.perf_counter()
                 writer.write(request)
-                async with asyncio.timeout(_ANSWER_S):
-                    status = await _answer(reader)
+                try:
+                    async with asyncio.timeout(_ANSWER_S):
+                        status = await _answer(reader)
+                except TimeoutError:
+                    # No answer in time: counted under 0, and the connection is of no use any more.
+                    measured.refused[0] = measured.refused.get(0, 0) + 1
+                    return
                 took = (time.perf_counter() - began) * 1000
                 if status < 400:
                     measured.latencies.append(took)

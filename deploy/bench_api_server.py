@@ -34,7 +34,7 @@ from models.queries.dashboard_refresh import refresh_views
 
 ROOT = Path(__file__).resolve().parent.parent
 USER, PASSWORD = "bench", "a password of the benchmark"
-_READY_S = 90.0
+_READY_S = 240.0
 _SEEDED = "seeded 1"
 _TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -73,7 +73,7 @@ def main() -> int:
     given = parser.parse_args()
     cases = (Case(given.conversations, given.messages, given.delay_ms),) if given.conversations else PROMISED
     broken: list[str] = []
-    with _servers() as urls:
+    with bench_servers() as urls:
         for number, case in enumerate(cases):
             broken += _measure(urls, f"bench_{number}", case, timed=given.timed or not given.conversations)
     for line in broken:
@@ -87,7 +87,7 @@ def _measure(urls: ServerUrls, database: str, case: Case, *, timed: bool) -> lis
         f" every answer after {case.delay_ms:g} ms"
     )
     with (
-        _database(urls, database) as env,
+        bench_database(urls, database) as env,
         running(Account(case.conversations, case.messages), case.delay_ms) as url,
     ):
         connection = _connection(env, url)
@@ -97,7 +97,7 @@ def _measure(urls: ServerUrls, database: str, case: Case, *, timed: bool) -> lis
         _print_run("nothing new", idle, None)
     if timed:
         with (
-            _database(urls, f"{database}_timed") as env,
+            bench_database(urls, f"{database}_timed") as env,
             running(Account(case.conversations, case.messages), case.delay_ms) as url,
         ):
             _print_parts(_sync(env, _connection(env, url), "timed"))
@@ -164,7 +164,8 @@ def _sync(env: dict[str, str], connection: str, *more: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _servers() -> Iterator[ServerUrls]:
+def bench_servers() -> Iterator[ServerUrls]:
+    """Data servers below a temporary directory, as durable as in production, gone at the end."""
     with tempfile.TemporaryDirectory(prefix="control-tower-bench-") as directory:
         data = Path(directory)
         settings = Settings(
@@ -182,7 +183,7 @@ def _servers() -> Iterator[ServerUrls]:
 
 
 @contextmanager
-def _database(urls: ServerUrls, name: str) -> Iterator[dict[str, str]]:
+def bench_database(urls: ServerUrls, name: str) -> Iterator[dict[str, str]]:
     """A migrated database of its own and the environment of processes that work on it."""
     plain = urls.database_url.replace("postgresql+psycopg://", "postgresql://", 1)
     with psycopg.connect(plain, autocommit=True) as server:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from jobs.graph import refresh_graph
+from jobs.themes import refresh_themes
 from models.infra.database import reading, transaction
 from models.infra.errors import AppError
 from models.infra.ids import AccountScopeId
@@ -89,6 +90,8 @@ def index_pending(
         _embed(account_scope_id, tally, started + budget_s, progress)
     with reading() as session:
         pending = index_store.count_pending(session, account_scope_id)
+    if not lexical_only and not pending:
+        refresh_themes(account_scope_id, until=started + budget_s)
     result = IndexResult(
         threads=tally.threads,
         written=tally.written,

@@ -30,6 +30,7 @@ Message = MutableMapping[str, Any]
 
 # What the guard puts into the cookie of a request that it let through: stands for "somebody who is logged in".
 _GUARDED = "guarded"
+_TITLE = "Control Tower · RQ"
 _JOB = re.compile(r"/job/([^/]+)(/requeue)?")
 
 
@@ -117,7 +118,10 @@ class _GuardedElsewhere(AuthConfig):
 
     def resolve_hash(self, token_hash: str) -> dict[str, Any] | None:
         """The rights of the guard's cookie; None for any token of the dashboard's own kind."""
-        return {"queues": ["*"], "access": "admin"} if token_hash == _GUARDED else None
+        if token_hash != _GUARDED:
+            return None
+        # Its page of schedulers knows RQ's own alone and would show none: the jobs page has the schedule.
+        return {"queues": ["*"], "access": "admin", "title": _TITLE, "allow_schedulers": False}
 
 
 class _OurRedis:

@@ -81,12 +81,14 @@ class Run:
         page: int = 0,
         rows: int = 0,
         eta_s: float | None = None,
+        total: int | None = None,
         project_id: str | None = None,
         note: Mapping[str, Any] | None = None,
     ) -> None:
         """Say how far the run is. Cheap: at most four events a second and a row every two leave the process.
 
-        `note` adds facts to the stored progress and is stored at once.
+        `total` is how many rows the vendor says there are, where it says so. `note` adds facts to the stored progress
+        and is stored at once.
 
         Not to be called inside a transaction that must stay short: it opens its own. Raises what the database says when
         the run's lock was lost with its connection: another run may hold it now.
@@ -103,6 +105,7 @@ class Run:
             "page": page,
             "rows": rows,
             "eta_s": eta_s,
+            "total": total,
         }
         if now - self._published_at >= _PUBLISH_EVERY_S:
             self._published_at = now
@@ -112,7 +115,14 @@ class Run:
             self._saved_at = now
             if self.lock is not None:
                 self.lock.assert_alive()
-            kept = {"stream": stream, "page": page, "rows": rows, "eta_s": eta_s, **self._notes}
+            kept = {
+                "stream": stream,
+                "page": page,
+                "rows": rows,
+                "eta_s": eta_s,
+                "total": total,
+                **self._notes,
+            }
             with transaction() as session:
                 job_runs.save_progress(session, self.id, kept)
         self._midway.passed(self.job, self.account_scope_id)

@@ -257,7 +257,13 @@ def _requested_by(run_id: str) -> str:
 
 def _reporter(run: runs.Run) -> Callable[["Progress"], None]:
     def report(progress: "Progress") -> None:
-        run.progress(stream=progress.stream, page=progress.page, rows=progress.rows, eta_s=progress.eta_s)
+        run.progress(
+            stream=progress.stream,
+            page=progress.page,
+            rows=progress.rows,
+            eta_s=progress.eta_s,
+            total=progress.total,
+        )
 
     return report
 

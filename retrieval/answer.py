@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from babel import Locale
 from babel.dates import format_date
@@ -25,6 +25,7 @@ from retrieval.schemas import Citation, Lang, SourceType
 
 EXTRACTIVE = "answer.extractive"
 WRITTEN = "answer.written"
+THEMES = "answer.themes"
 NOT_ENOUGH = "answer.not_enough_evidence"
 NOTHING_INDEXED = "answer.nothing_indexed"
 
@@ -58,20 +59,43 @@ class Draft:
     citations: tuple[Citation, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Differs:
+    """What the first quotes of an answer name differently, in their order: days or amounts as they are written."""
+
+    kind: Literal["date", "amount"]
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ThemeLine:
+    """A theme as an answer shows it: its words by language, how many chunks it has, what is quoted of it."""
+
+    labels: dict[Lang, list[str]]
+    size: int
+    quotes: tuple[Quote, ...]
+
+
 _TEXTS: dict[Lang, dict[str, str]] = {
     "en": {
         NOT_ENOUGH: "There is not enough evidence for a sure answer. Searched: {searched}.",
         NOTHING_INDEXED: "Nothing is indexed yet for this selection, so there is nothing to answer from.",
         "messages": "messages", "issues": "issues and comments", "deals": "deals, notes and companies",
         "in_one": "in {count} project", "in_other": "in {count} projects", "and": " and ",
-        "from": "from {day}", "to": "up to {day}",
+        "from": "from {day}", "to": "up to {day}", "as_of": "as of {day}",
+        "records_one": "{count} record", "records_few": "{count} records", "records_many": "{count} records",
+        "records_other": "{count} records",
+        "date": "The records name different days, newest first:", "amount": "The records name different amounts, newest first:",
     },
     "ru": {
         NOT_ENOUGH: "Данных для уверенного ответа недостаточно. Поиск шёл по источникам: {searched}.",
         NOTHING_INDEXED: "Для этого выбора ещё ничего не проиндексировано, отвечать не по чему.",
         "messages": "сообщения", "issues": "задачи и комментарии", "deals": "сделки, заметки и компании",
         "in_one": "в {count} проекте", "in_other": "в {count} проектах", "and": " и ",
-        "from": "с {day}", "to": "по {day}",
+        "from": "с {day}", "to": "по {day}", "as_of": "по состоянию на {day}",
+        "records_one": "{count} запись", "records_few": "{count} записи", "records_many": "{count} записей",
+        "records_other": "{count} записи",
+        "date": "В записях названы разные даты, сначала новые:", "amount": "В записях названы разные суммы, сначала новые:",
     },
 }  # fmt: skip
 # What a person said or wrote stands in quotation marks; the fields of a record do not.
@@ -112,9 +136,31 @@ def extract(
     return quotes[: shape.sentences]
 
 
-def compose(quotes: Sequence[Quote]) -> Draft:
-    """An extractive answer of these quotes, cited 1, 2, 3 … in order."""
-    return Draft(EXTRACTIVE, {"sentences": _sentences(quotes)}, _citations(quotes))
+def compose(quotes: Sequence[Quote], differing: Differs | None = None) -> Draft:
+    """An extractive answer of these quotes, cited 1, 2, 3 … in order.
+
+    With ``differing`` the first quotes name different figures, one each: the answer says so before it quotes them.
+    """
+    params: dict[str, JsonValue] = {"sentences": _sentences(quotes)}
+    if differing is not None:
+        values: list[JsonValue] = [{"n": n, "value": value} for n, value in enumerate(differing.values, 1)]
+        params["differing"] = {"kind": differing.kind, "values": values}
+    return Draft(EXTRACTIVE, params, _citations(quotes))
+
+
+def compose_themes(themes: Sequence[ThemeLine]) -> Draft:
+    """An answer of themes, each with its words, its size and its quotes; citations are numbered through."""
+    quotes = [quote for theme in themes for quote in theme.quotes]
+    sentences = iter(_sentences(quotes))
+    listed: list[JsonValue] = [
+        {
+            "labels": cast("JsonValue", theme.labels),
+            "records": theme.size,
+            "sentences": [next(sentences) for _ in theme.quotes],
+        }
+        for theme in themes
+    ]
+    return Draft(THEMES, {"themes": listed}, _citations(quotes))
 
 
 def refuse(
@@ -123,6 +169,7 @@ def refuse(
     projects: int,
     date_from: datetime | None,
     date_to: datetime | None,
+    as_of: datetime | None = None,
     closest: Sequence[Quote] = (),
 ) -> Draft:
     """A refusal that says what was searched (chunks per source group, number of projects, dates) and what comes closest."""
@@ -132,6 +179,7 @@ def refuse(
         "projects": projects,
         "date_from": date_from.isoformat() if date_from else None,
         "date_to": date_to.isoformat() if date_to else None,
+        "as_of": as_of.isoformat() if as_of else None,
         "closest": _sentences(closest),
     }
     return Draft(NOT_ENOUGH if searched else NOTHING_INDEXED, params, _citations(closest))
@@ -165,7 +213,10 @@ def render(code: str, params: Mapping[str, Any], lang: Lang) -> str:
     if code == WRITTEN:
         return str(params["text"])
     if code == EXTRACTIVE:
-        return "\n".join(_sentence(item, lang) for item in params["sentences"])
+        lines = [_sentence(item, lang) for item in params["sentences"]]
+        return "\n".join([*_differing(params.get("differing"), lang), *lines])
+    if code == THEMES:
+        return "\n".join(_theme(item, lang) for item in params["themes"])
     texts = _TEXTS[lang]
     if code == NOTHING_INDEXED:
         return texts[NOTHING_INDEXED]
@@ -173,12 +224,27 @@ def render(code: str, params: Mapping[str, Any], lang: Lang) -> str:
     place = _place(params["projects"], lang)
     bounds = [
         texts[word].format(day=_day(params[field], lang))
-        for word, field in (("from", "date_from"), ("to", "date_to"))
+        for word, field in (("from", "date_from"), ("to", "date_to"), ("as_of", "as_of"))
         if params.get(field)
     ]
     listed = texts["and"].join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
     refusal = texts[NOT_ENOUGH].format(searched=" ".join([listed, place, *bounds]))
     return "\n".join([refusal, *(_sentence(item, lang) for item in params.get("closest", ()))])
+
+
+def _differing(found: Mapping[str, Any] | None, lang: Lang) -> list[str]:
+    if not found:
+        return []
+    values = "; ".join(f"{item['value']} [{item['n']}]" for item in found["values"])
+    return [f"{_TEXTS[lang][found['kind']]} {values}"]
+
+
+def _theme(item: Mapping[str, Any], lang: Lang) -> str:
+    labels = item["labels"].get(lang) or next(iter(item["labels"].values()), [])
+    form = Locale.parse(lang).plural_form(item["records"])
+    size = _TEXTS[lang][f"records_{form}"].format(count=item["records"])
+    quoted = " ".join(_sentence(sentence, lang) for sentence in item["sentences"])
+    return f"{', '.join(labels).capitalize()} ({size}). {quoted}"
 
 
 def _place(projects: int, lang: Lang) -> str:

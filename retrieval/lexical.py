@@ -16,6 +16,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from retrieval import lexical_large
+from retrieval.figures import amount_spellings, day_spellings, read_amounts, read_days
 from retrieval.filters import Filters
 from retrieval.language import stem, words
 from retrieval.lexicon import Neighbour
@@ -42,14 +43,43 @@ _IDENTIFIERS = re.compile(
 )
 
 
+# 1.10 is a day, a version or a number; with a year it is a day.
+_MAYBE_VERSION = re.compile(r"\d{1,2}\.\d{2}")
+
+
 def asked_words(question: str) -> list[str]:
     """The words of a question that ask for something: each stem once, no stop words, identifiers left out."""
-    rest = _IDENTIFIERS.sub(" ", question)
+    rest = question
+    for figure in _figures(question):
+        rest = rest.replace(figure.text, " ")
+    rest = _IDENTIFIERS.sub(" ", rest)
     kept: dict[str, str] = {}
     for word in words(rest):
         if word not in STOPWORDS and (len(word) > 1 or word.isdigit()):
             kept.setdefault(stem(word), word)
     return list(kept.values())
+
+
+def _figures(question: str) -> list[Term]:
+    """The amounts and days of a question, each one term with its other usual spellings."""
+    found: list[Term] = []
+    spelled = [
+        (day.written, day_spellings(day))
+        for day in read_days(question)
+        if not _MAYBE_VERSION.fullmatch(day.written)
+    ]
+    taken = [written for written, _ in spelled]
+    spelled += [
+        (amount.written, amount_spellings(amount))
+        for amount in read_amounts(question)
+        if not any(amount.written in written for written in taken)
+    ]
+    for written, others in spelled:
+        alternatives = {written: 1.0} | {other: _SPELLING for other in others if other != written}
+        # A number alone names a record no surer than a word does; one with separators was typed from a document.
+        exact = bool(_IDENTIFIERS.fullmatch(written))
+        found.append(Term(tuple(Alternative(*pair) for pair in alternatives.items()), identifier=exact))
+    return found
 
 
 def build_terms(
@@ -63,9 +93,12 @@ def build_terms(
     ``spellings`` are other ways to write a word (names). ``neighbours`` are words of like meaning; one at the similarity
     ``least`` is worth nothing, one at 1 as much as the word itself.
     """
-    terms = [
-        Term((Alternative(match.group(0), 1.0),), identifier=True)
-        for match in _IDENTIFIERS.finditer(question)
+    terms = _figures(question)
+    rest = question
+    for figure in terms:
+        rest = rest.replace(figure.text, " ")
+    terms += [
+        Term((Alternative(match.group(0), 1.0),), identifier=True) for match in _IDENTIFIERS.finditer(rest)
     ]
     for word in asked_words(question):
         alternatives = {word: 1.0}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID
 
@@ -24,11 +24,14 @@ from models.infra.scope import Scope
 from models.infra.settings import get_settings
 from models.tables.retrieval import Feedback, QueryRun
 from retrieval import answer as answers
-from retrieval import completeness, llm, quality, store, support
+from retrieval import completeness, contradictions, llm, overview, quality, rerank, store, support
 from retrieval.chunking import heading
-from retrieval.embedding import embedding_model, model_spec
+from retrieval.embedding import RoleEmbedding, embedding_model, model_spec
 from retrieval.filters import Filters
 from retrieval.language import detect
+from retrieval.lexical import LexicalResult
+from retrieval.names import NameMatch
+from retrieval.overview import Theme
 from retrieval.profile import Profile, load_profile
 from retrieval.ranking import RankedChunk
 from retrieval.retrievers import HybridRetriever, SearchResult, query_vector
@@ -40,6 +43,7 @@ from retrieval.schemas import (
     Citation,
     Evidence,
     Lang,
+    Mode,
     Query,
     RetrievalStatus,
     SourceType,
@@ -53,6 +57,8 @@ _MAX_COMMENT_CHARS = 4000
 # A refusal quotes so many records, unless it is sure enough: the support is under this part of the threshold.
 _CLOSEST = 2
 _CLOSEST_FROM = 0.4
+# The support model is calibrated on rankings that both searches made.
+_JUDGED: tuple[Mode, ...] = ("hybrid", "local", "mix")
 
 log = get_logger(__name__)
 
@@ -80,14 +86,17 @@ def ask(
     result, ranked, evidence, chance = found.result, found.ranked, found.evidence, found.support
     answerable = bool(ranked) and chance >= settings.support.threshold
     # Only what is returned as evidence may be quoted, so that every citation resolves.
-    draft = (
-        _draft(query, ranked[: query.top_k], result, settings, lang, on_text)
-        if answerable
-        else _refusal(query, found, settings, groups)
-    )
+    if not answerable:
+        draft = _refusal(query, found, settings, groups)
+    elif found.themes:
+        draft = _theme_draft(query, found, settings)
+    else:
+        draft = _draft(query, ranked[: query.top_k], result, settings, lang, on_text)
     cited_ids = {citation.evidence_id for citation in draft.citations}
     cited = [item for item in evidence if item.id in cited_ids]
-    parts = quality.quality_parts(cited, evidence, chance)
+    parts = quality.quality_parts(
+        cited, evidence, chance, ranked=ranked, completeness=shown_completeness, now=query.as_of or utcnow()
+    )
     run_id = new_id()
     shown = (
         evidence[: query.source_limit] if not cited else _with_cited(evidence, cited_ids, query.source_limit)
@@ -104,7 +113,7 @@ def ask(
         evidence=tuple(shown),
         chunks=tuple(_chunk_hit(hit) for hit in ranked[: query.top_k] if hit.chunk.evidence_id in shown_ids),
         stats=_stats(ranked[: query.top_k]),
-        quality_score=quality.quality_score(parts),
+        quality_score=quality.quality_score(parts, settings.quality),
         quality_parts=parts,
         source_diversity=quality.source_diversity(shown),
         completeness=shown_completeness,
@@ -127,27 +136,53 @@ def ask(
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search came to: the ranking of live records, its best ``top_k`` as evidence, the chance of support 0..1."""
+    """What a search came to: the ranking of live records, its best ``top_k`` as evidence, the chance of support 0..1.
+
+    ``themes`` are there when the question was answered by themes.
+    """
 
     result: SearchResult
     ranked: Sequence[RankedChunk]
     evidence: Sequence[Evidence]
     support: float
+    themes: Sequence[Theme] = ()
 
 
 def search(session: Session, query: Query, profile: Profile) -> Found:
     """The first half of ``ask``: rank, keep what still exists, judge whether it supports an answer. Logs nothing."""
     model = embedding_model(get_settings())
     store.check_model(session, model.spec)
-    result = HybridRetriever(session, Filters.of(query), profile, model, query.mode).search(query.text)
+    filters = Filters.of(query)
+    if query.mode == "global" or (query.mode == "mix" and overview.asks_for_themes(query.text)):
+        found = _by_themes(session, query, filters, model)
+        # A project too small for themes is searched like any other.
+        if found.themes:
+            return found
+    result = HybridRetriever(session, filters, profile, model, query.mode).search(query.text)
+    second_look = rerank.configured(get_settings())
+    if second_look is not None:
+        depth = profile.candidates.reranked
+        result = replace(result, ranked=tuple(rerank.rerank(query.text, result.ranked, second_look, depth)))
     ranked, evidence = _live_evidence(session, query.scope, result, query.top_k)
-    judged = query.mode == "hybrid" and model.spec.key == profile.support.model
+    judged = query.mode in _JUDGED and model.spec.key == profile.support.model
     # While vectors are still growing, a ranking without any is by words alone.
     judged = judged and (not ranked or any(hit.similarity for hit in ranked))
     chance = 1.0
     if judged:
         chance = support.probability(query.text, ranked, result.lexical, profile.support)
     return Found(result, ranked, evidence, chance)
+
+
+def _by_themes(session: Session, query: Query, filters: Filters, model: RoleEmbedding) -> Found:
+    themes = overview.find_themes(session, filters, model, query.text)
+    # The best of every theme before the second best of any: each theme is heard.
+    depth = max((len(theme.hits) for theme in themes), default=0)
+    hits = [theme.hits[place] for place in range(depth) for theme in themes if place < len(theme.hits)]
+    best = {hit.chunk.evidence_id: hit for hit in reversed(hits)}
+    ordered = tuple(dict.fromkeys(best[hit.chunk.evidence_id] for hit in hits))
+    result = SearchResult(ordered, NameMatch({}, {}, {}), LexicalResult())
+    ranked, evidence = _live_evidence(session, query.scope, result, query.top_k)
+    return Found(result, ranked, evidence, 1.0 if ranked else 0.0, themes)
 
 
 def record_feedback(
@@ -205,6 +240,7 @@ def _refusal(query: Query, found: Found, profile: Profile, groups: dict[str, int
         projects=len(query.scope.project_ids),
         date_from=query.date_from,
         date_to=query.date_to,
+        as_of=query.as_of,
         closest=quotes[:_CLOSEST],
     )
 
@@ -232,7 +268,24 @@ def _draft(
                 for place, quote in enumerate(cited, 1)
             )
             return answers.Draft(answers.WRITTEN, {"text": llm.renumber(written).text}, citations)
-    return answers.compose(quotes)
+    differing = contradictions.find(query.text, quotes, result.lexical)
+    if differing is None:
+        return answers.compose(quotes)
+    ordered = contradictions.newest_first(quotes, differing)
+    return answers.compose(ordered, answers.Differs(differing.kind, differing.values))
+
+
+def _theme_draft(query: Query, found: Found, profile: Profile) -> answers.Draft:
+    """Each theme with a quote of its best live record."""
+    live = {hit.chunk.id for hit in found.ranked[: query.top_k]}
+    shape = profile.answer.model_copy(update={"sentences": 1, "evidence": 1})
+    lines: list[answers.ThemeLine] = []
+    for theme in found.themes:
+        hits = [hit for hit in theme.hits if hit.chunk.id in live]
+        quotes = answers.extract(query.text, hits, found.result.lexical, shape)
+        if quotes:
+            lines.append(answers.ThemeLine(theme.labels, theme.size, tuple(quotes)))
+    return answers.compose_themes(lines)
 
 
 def _live_evidence(

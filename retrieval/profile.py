@@ -29,12 +29,16 @@ SupportFeature = Literal[
 
 
 class Candidates(Frozen):
-    """How many chunks each stage takes; ``linked`` from the graph in hybrid search, ``neighbourhood`` in local and mix."""
+    """How many chunks each stage takes; ``linked`` from the graph in hybrid search, ``neighbourhood`` in local and mix.
+
+    ``reranked``: how many of the best a reranker looks at, where one is configured.
+    """
 
     vector: int = Field(ge=1, le=1000)
     lexical: int = Field(ge=1, le=1000)
     linked: int = Field(default=0, ge=0, le=1000)
     neighbourhood: int = Field(default=300, ge=1, le=1000)
+    reranked: int = Field(default=30, ge=2, le=200)
 
 
 class Fusion(Frozen):
@@ -97,6 +101,13 @@ class Support(Frozen):
     model: str = ""
 
 
+class Quality(Frozen):
+    """How the blend of the quality parts becomes a probability of being right; slope 0: it stays as it is."""
+
+    slope: float = Field(default=0.0, ge=0)
+    intercept: float = 0.0
+
+
 class Profile(Frozen):
     """All parameters."""
 
@@ -107,6 +118,7 @@ class Profile(Frozen):
     ranking: Ranking
     answer: AnswerShape
     support: Support = Support()
+    quality: Quality = Quality()
 
 
 @lru_cache(maxsize=8)

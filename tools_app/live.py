@@ -88,11 +88,11 @@ async def _follow(app: rx.App) -> None:
 
 async def _push_events(app: rx.App) -> Ending:
     """Push until there is nothing more to listen to; why that is."""
-    with event_hub().listen(lambda event: event.kind in _PUSHED, room=_ROOM) as listener:
+    with event_hub().listen(lambda event: event.kind in PUSHED, room=_ROOM) as listener:
         while not listener.ended:
             event = await listener.take(_CHECK_S)
             if event is not None:
-                await _to_open_pages(app, event.payload, _PUSHED[event.kind])
+                await _to_open_pages(app, event.payload, PUSHED[event.kind])
         return listener.ended
 
 
@@ -152,6 +152,7 @@ async def _show_progress(state: rx.State, payload: Mapping[str, Any]) -> None:
         page=int(payload.get("page") or 0),
         rows=int(payload.get("rows") or 0),
         eta_s=float(eta) if isinstance(eta, int | float) else None,
+        total=int(payload.get("total") or 0),
     )
     jobs = await state.get_state(JobsState)
     shown = jobs if is_sync else await state.get_state(CompletenessState)
@@ -224,7 +225,7 @@ async def _refresh(state: rx.State, _payload: Mapping[str, Any]) -> None:
 
 
 # What is pushed, and how.
-_PUSHED: Mapping[str, Apply] = {
+PUSHED: Mapping[str, Apply] = {
     "job_progress": _show_progress,
     "job_completed": _show_completion,
     "completeness_drop": _show_drop,

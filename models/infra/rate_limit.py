@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, TypeVar, cast
 
 from redis.exceptions import NoScriptError, RedisError
 
@@ -24,6 +24,7 @@ from models.infra.logging import get_logger
 from models.infra.redis import cache_redis_async
 
 log = get_logger(__name__)
+Held = TypeVar("Held")
 
 # After a failure Redis is left alone for a moment: its absence costs one timeout and not one a request.
 _OFF_S = 2.0
@@ -38,8 +39,14 @@ class RateLimit:
     allowed: int
     window_s: int = 60
 
+    @property
+    def portion(self) -> int:
+        """How many are taken at a time: exact where the limit is small."""
+        return max(1, self.allowed // 20)
 
-# KEYS[1]: hash of slot, count, count of the slot before. ARGV: now, window, allowed. Answers the wait in seconds, as text.
+
+# KEYS[1]: hash of slot, count, count of the slot before. ARGV: now, window, allowed, portion.
+# Answers how many were taken, or, when that is none, the wait in seconds as text.
 _COUNT = """
 local now, window, allowed = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local slot = math.floor(now / window)
@@ -47,15 +54,17 @@ local held = redis.call('HMGET', KEYS[1], 's', 'c', 'p')
 local at, count, before = tonumber(held[1] or slot), tonumber(held[2] or 0), tonumber(held[3] or 0)
 if at == slot - 1 then before, count = count, 0 elseif at ~= slot then before, count = 0, 0 end
 local part = (now % window) / window
-if before * (1 - part) + count + 1 > allowed then
+local room = math.floor(allowed - before * (1 - part) - count)
+if room < 1 then
   if count + 1 <= allowed then
-    return tostring((1 - (allowed - count - 1) / before - part) * window)
+    return {0, tostring((1 - (allowed - count - 1) / before - part) * window)}
   end
-  return tostring((1 - part + math.max(0, 1 - (allowed - 1) / count)) * window)
+  return {0, tostring((1 - part + math.max(0, 1 - (allowed - 1) / count)) * window)}
 end
-redis.call('HSET', KEYS[1], 's', slot, 'c', count + 1, 'p', before)
+local taken = math.min(room, tonumber(ARGV[4]))
+redis.call('HSET', KEYS[1], 's', slot, 'c', count + taken, 'p', before)
 redis.call('EXPIRE', KEYS[1], 2 * window)
-return '0'
+return {taken, '0'}
 """
 _SHA = hashlib.sha1(_COUNT.encode(), usedforsecurity=False).hexdigest()
 
@@ -95,6 +104,8 @@ class RateLimiter:
     def __init__(self) -> None:
         self._local = LocalWindows()
         self._blocked: OrderedDict[str, float] = OrderedDict()
+        # What was taken and not spent yet, and the window it belongs to.
+        self._portions: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._off_until = 0.0
 
     async def check(self, limit: RateLimit, subject: str) -> None:
@@ -114,36 +125,55 @@ class RateLimiter:
         until = self._blocked.get(key, 0.0)
         if until > now:
             return until - now
-        wait = await self._ask(key, limit, now)
-        if wait > 0:
-            self._blocked[key] = now + wait
-            self._blocked.move_to_end(key)
-            if len(self._blocked) > _MAX_SUBJECTS:
-                self._blocked.popitem(last=False)
+        slot = int(now // limit.window_s)
+        if self._spend(key, slot):
+            return 0.0
+        taken, wait = await self._ask(key, limit, now)
+        if taken > 1:
+            # Somebody may have asked meanwhile, too.
+            held_slot, left = self._portions.get(key, (slot, 0))
+            _put(self._portions, key, (slot, taken - 1 + (left if held_slot == slot else 0)))
+        if taken == 0:
+            _put(self._blocked, key, now + wait)
         elif until:
             self._blocked.pop(key, None)
         return wait
+
+    def _spend(self, key: str, slot: int) -> bool:
+        """Spend one of what was taken for this window, if any is left."""
+        held_slot, left = self._portions.get(key, (slot, 0))
+        if held_slot != slot or left < 1:
+            return False
+        self._portions[key] = (slot, left - 1)
+        return True
 
     def forget(self) -> None:
         """Forget what this process counted and whom it made wait. For tests."""
         self.__init__()
 
-    async def _ask(self, key: str, limit: RateLimit, now: float) -> float:
-        if time.monotonic() < self._off_until:
-            return self._local.count(key, limit, now)
-        try:
-            client = cache_redis_async()
-            arguments = (key, str(now), str(limit.window_s), str(limit.allowed))
+    async def _ask(self, key: str, limit: RateLimit, now: float) -> tuple[int, float]:
+        """How many were taken, and the wait when it is none."""
+        if time.monotonic() >= self._off_until:
             try:
-                answer = client.evalsha(_SHA, 1, *arguments)
-                return float(str(await cast("Awaitable[object]", answer)))
-            except NoScriptError:
-                answer = client.eval(_COUNT, 1, *arguments)
-                return float(str(await cast("Awaitable[object]", answer)))
-        except (RedisError, OSError, Unavailable) as fault:
-            self._off_until = time.monotonic() + _OFF_S
-            log.warning("rate limits are counted without redis", cause=type(fault).__name__)
-            return self._local.count(key, limit, now)
+                client = cache_redis_async()
+                arguments = (key, str(now), str(limit.window_s), str(limit.allowed), str(limit.portion))
+                try:
+                    answer = await cast("Awaitable[list[Any]]", client.evalsha(_SHA, 1, *arguments))
+                except NoScriptError:
+                    answer = await cast("Awaitable[list[Any]]", client.eval(_COUNT, 1, *arguments))
+                return int(answer[0]), float(answer[1])
+            except (RedisError, OSError, Unavailable) as fault:
+                self._off_until = time.monotonic() + _OFF_S
+                log.warning("rate limits are counted without redis", cause=type(fault).__name__)
+        wait = self._local.count(key, limit, now)
+        return (0, wait) if wait > 0 else (1, 0.0)
+
+
+def _put(held: OrderedDict[str, Held], key: str, value: Held) -> None:
+    held[key] = value
+    held.move_to_end(key)
+    if len(held) > _MAX_SUBJECTS:
+        held.popitem(last=False)
 
 
 limiter = RateLimiter()

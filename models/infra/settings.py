@@ -109,6 +109,16 @@ class Settings(BaseSettings):
     llm_model: str = ""
     # An answer that takes longer falls back to the extractive one, in seconds.
     llm_timeout_s: float = Field(default=20.0, gt=0)
+    # A second look at the best candidates by a cross-encoder: off, an endpoint with POST /rerank, or a local model.
+    rerank_provider: Literal["none", "remote", "local"] = "none"
+    # Base URL of the endpoint (remote).
+    rerank_base_url: str = ""
+    # Its key.
+    rerank_api_key: SecretStr = SecretStr("")
+    # Its model name (remote), or the path of a sentence-transformers cross-encoder (local; that package is not shipped).
+    rerank_model: str = ""
+    # A slower reranker is done without, in seconds.
+    rerank_timeout_s: float = Field(default=2.0, gt=0)
 
     # --- connectors --------------------------------------------------------------------------------------------
     # Timeout of one vendor request, in seconds.

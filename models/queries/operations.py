@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import extract, func
 from sqlmodel import Session, col, select
 
 from models.tables.platform import JobRun, VendorConnection
@@ -58,8 +58,7 @@ def list_finished_runs(
         select(
             col(JobRun.job),
             col(JobRun.status),
-            col(JobRun.started_at),
-            col(JobRun.finished_at),
+            extract("epoch", col(JobRun.finished_at) - col(JobRun.started_at)),
             col(JobRun.counts),
         )
         .where(col(JobRun.finished_at) > after, col(JobRun.finished_at) <= until)
@@ -68,12 +67,9 @@ def list_finished_runs(
     )
     return [
         FinishedRun(
-            job,
-            status,
-            None if started is None else max(0.0, (finished - started).total_seconds()),
-            int(counts.get("embedded") or 0),
+            job, status, None if took is None else max(0.0, float(took)), int(counts.get("embedded") or 0)
         )
-        for job, status, started, finished, counts in rows
+        for job, status, took, counts in rows
     ]
 
 

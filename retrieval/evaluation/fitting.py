@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from models.infra.database import reading
-from retrieval.evaluation import calibrate, tune, world
+from retrieval.evaluation import calibrate, reliability, tune, world
 from retrieval.evaluation.datasets import JudgedCollection, development_questions
 from retrieval.evaluation.run import SCOPE_SLUG, CollectionScope, collection_scopes, development_of
 from retrieval.evaluation.sets import TASKS
 from retrieval.evaluation.tune import Example
-from retrieval.profile import Profile, changed
+from retrieval.profile import Profile, Quality, changed
 
 # Questions of each task: together about as many as the world's, so that neither drowns the other.
 _QUESTIONS = 80
@@ -44,6 +44,8 @@ def fit(profile: Profile, others: Sequence[Example] = ()) -> str:
         estimates = tune.cross_validated(examples)
         ranked = changed(profile, {"ranking.weights": weights})
         model, rates = calibrate.fit(calibrate.collect(session, found, questions, ranked))
+    answering = ranked.model_copy(update={"support": model, "quality": Quality()})
+    scale = reliability.calibrate(reliability.answer_all(found, questions, answering))
     refused = (
         f"not answerable {rates.not_answerable:.2f}, about another client {rates.elsewhere:.2f},"
         f" answerable {rates.answerable:.2f}"
@@ -62,5 +64,9 @@ def fit(profile: Profile, others: Sequence[Example] = ()) -> str:
             "",
             "[support.weights]",
             *(f"{name} = {weight}" for name, weight in model.weights.items()),
+            "",
+            "[quality]",
+            f"slope = {scale.slope}",
+            f"intercept = {scale.intercept}",
         ]
     )

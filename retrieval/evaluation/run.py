@@ -17,7 +17,7 @@ from models.infra.database import reading
 from models.infra.logging import get_logger
 from models.infra.scope import Scope
 from retrieval import pipeline
-from retrieval.evaluation import comparison, feedback, report, world
+from retrieval.evaluation import comparison, feedback, reliability, report, world
 from retrieval.evaluation.collection import KIND, PARTS, find_part
 from retrieval.evaluation.comparison import Comparison
 from retrieval.evaluation.datasets import GoldQuestion, JudgedCollection, all_questions
@@ -53,7 +53,17 @@ def measure_world(choice: Choice, *, partial: bool = False) -> tuple[Comparison,
         judged = _limited(world_set(questions, found.of), choice)
         runs = ask_all(session, judged, systems(choice.profile, choice.modes), _progress(judged))
     compared = comparison.compare(judged, runs, choice.profile.name)
-    return compared, _details(questions, judged, runs, choice.profile)
+    details = _details(questions, judged, runs, choice.profile)
+    return compared, details + (_answers(found, questions, choice) if HYBRID in runs else "")
+
+
+def _answers(found: world.WorldScope, questions: Sequence[GoldQuestion], choice: Choice) -> str:
+    """The sections about answers: rightness, citations that resolve, and whether the quality score keeps its word."""
+    wanted = questions if choice.questions is None else questions[: choice.questions]
+    answered = reliability.answer_all(found, wanted, choice.profile)
+    halves = (("development", False), ("held out", True))
+    parts = [(name, [item for item in answered if item.question.held_out is held]) for name, held in halves]
+    return "".join("\n" + reliability.as_markdown(name, items) for name, items in parts)
 
 
 def measure_feedback(choice: Choice) -> tuple[Comparison | None, str]:

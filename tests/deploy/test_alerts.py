@@ -61,7 +61,8 @@ def exported() -> set[str]:
 
 def labels_of(name: str) -> set[str]:
     bare = name.removesuffix("_count").removesuffix("_total")
-    family = next(each for each in registry._collector_to_names if getattr(each, "_name", "") in (name, bare))
+    collectors = registry._collector_to_names  # pyright: ignore[reportPrivateUsage]
+    family = next(each for each in collectors if getattr(each, "_name", "") in (name, bare))
     return set(getattr(family, "_labelnames", ()))
 
 

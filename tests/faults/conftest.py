@@ -107,7 +107,6 @@ class Tower:
 
     def restart_postgres(self, away_s: float) -> None:
         """Stop Postgres at once, leave it away, start it again on its data and port."""
-        folder = self.data_dir / "servers" / "postgres"
         postmaster = self._server("postgres")
         owner = postmaster.uids().real
         group = postmaster.gids().real
@@ -119,7 +118,8 @@ class Tower:
         with log.open("ab") as output:
             self.processes["postgres"] = subprocess.Popen(
                 started_with,
-                cwd=folder,
+                # Its user may not enter the test's own directories.
+                cwd="/",
                 env=variables,
                 stdout=output,
                 stderr=output,
@@ -153,10 +153,9 @@ def tower(tmp_path_factory: pytest.TempPathFactory) -> Generator[Tower]:
     """Servers with two look-alike scopes of rows, a web process, a worker and the scheduler."""
     data_dir = tmp_path_factory.mktemp("faults")
     registry = ProcessRegistry(data_dir / "processes.json")
-    embedded = EmbeddedServers(
-        Settings(_env_file=None, data_dir=data_dir / "servers", database_url="", redis_url="", cache_redis_url=""),
-        registry,
-    )  # fmt: skip
+    held = {"data_dir": data_dir / "servers", "database_url": "", "redis_url": "", "cache_redis_url": ""}
+    # `_env_file` is an argument of pydantic-settings' constructor.
+    embedded = EmbeddedServers(Settings(_env_file=None, **held), registry)  # pyright: ignore[reportCallIssue]
     tower: Tower | None = None
     try:
         urls = embedded.start()

@@ -1,5 +1,6 @@
 """Copies of the sandbox's accounts: how tests make one, look at it, and spoil it."""
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import text
@@ -24,9 +25,7 @@ TEAM = "HPN"
 def connect(vendors: Vendors, connector: str, *, token: str | None = None) -> tuple[MadeScope, ConnectionId]:
     """A connection of an account scope of its own to a running sandbox, its rules those of Harbor & Pine."""
     rules = {
-        "chatwoot": tuple(
-            ("inbox", name, "harbor-pine") for _, name in load_studio().projects["harbor-pine"].info.inboxes
-        ),
+        "chatwoot": tuple(("inbox", name, "harbor-pine") for name in _inboxes()),
         "linear": (("team", TEAM, "harbor-pine"),),
         "attio": (("list", "harbor_pine", "harbor-pine"),),
     }[connector]
@@ -42,6 +41,11 @@ def connect(vendors: Vendors, connector: str, *, token: str | None = None) -> tu
             rules=rules,
         )
     return scope, row.id
+
+
+@cache
+def _inboxes() -> tuple[str, ...]:
+    return tuple(name for _, name in load_studio().projects["harbor-pine"].info.inboxes)
 
 
 def run_sync(connection_id: ConnectionId) -> sync.SyncResult:

@@ -64,7 +64,7 @@ class History:
         used = {
             issue["cycle"]["id"]
             for issue in self.small.tenant.linear.tables["issues"].values()
-            if issue["cycle"]
+            if issue.get("cycle")
         }
         for key in sorted(cycles.keys() - used)[2:]:
             del cycles[key]

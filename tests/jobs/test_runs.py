@@ -187,7 +187,13 @@ def test_progress_reaches_the_row_and_the_event_stream(database: str) -> None:
 
     def work(run: runs.Run) -> runs.JobOutcome:
         run.progress(stream="messages", page=2, rows=50, eta_s=3.0)
-        assert row_of(ref.run_id).progress == {"stream": "messages", "page": 2, "rows": 50, "eta_s": 3.0}
+        assert row_of(ref.run_id).progress == {
+            "stream": "messages",
+            "page": 2,
+            "rows": 50,
+            "eta_s": 3.0,
+            "total": None,
+        }
         return runs.JobOutcome()
 
     runs.execute(ref.run_id, work)

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.infra.ids import new_id
+from retrieval.profile import Quality
 from retrieval.quality import WEIGHTS, quality_parts, quality_score, source_diversity
-from retrieval.schemas import GROUP_OF, Evidence, SourceType
+from retrieval.schemas import GROUP_OF, Evidence, SourceCompleteness, SourceType
 
 KINDS = st.lists(st.sampled_from(sorted(GROUP_OF)), max_size=8)
 
@@ -51,9 +52,29 @@ def test_another_cited_record_never_scores_less(
     assert fewer["evidence_count"] <= all_cited["evidence_count"]
 
 
-def test_four_certain_records_of_every_kind_of_source_score_a_hundred() -> None:
-    found = evidence("message", "issue", "deal", "comment")
-    assert quality_score(quality_parts(found, found, 1.0)) == 100
+def test_four_certain_fresh_complete_records_that_both_searches_agree_on_score_a_hundred() -> None:
+    assert quality_score(dict.fromkeys(WEIGHTS, 1.0)) == 100
+
+
+@given(low=st.floats(0, 1), high=st.floats(0, 1), slope=st.floats(0, 20), intercept=st.floats(-10, 10))
+def test_calibration_keeps_the_order_of_scores(
+    low: float, high: float, slope: float, intercept: float
+) -> None:
+    low, high = sorted((low, high))
+    calibration = Quality(slope=slope, intercept=intercept)
+    scores = [quality_score({"chunk_relevance": value}, calibration) for value in (low, high)]
+    assert scores[0] <= scores[1] or low == 0
+
+
+def test_a_source_that_is_half_copied_halves_the_completeness() -> None:
+    found = evidence("message", "issue")
+    known = {"chatwoot": SourceCompleteness(pct=50, age_s=1), "linear": SourceCompleteness(pct=100, age_s=1)}
+    assert quality_parts(found, found, 1.0, completeness=known)["completeness"] == 0.5
+
+
+def test_a_completeness_that_nobody_measured_is_neither_full_nor_none() -> None:
+    found = evidence("message")
+    assert quality_parts(found, found, 1.0)["completeness"] == 0.5
 
 
 def test_nothing_found_scores_zero() -> None:

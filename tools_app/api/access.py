@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from models.infra.database import in_db
 from tools_app.api.deps import Owner, OwnerChanging
-from tools_app.api.schemas import Answer, Input, ItemList, NoInput
+from tools_app.api.schemas import Answer, Input, ItemList, NoInput, example
 from tools_app.services import api_keys, sessions
 from tools_app.services.api_keys import DEFAULT_DAYS, MAX_DAYS, ApiKeyView
 from tools_app.services.sessions import SignedInView
@@ -24,6 +24,10 @@ class EndedAnswer(Answer):
 
 class KeyInput(Input):
     """A new key. Left out, `project_ids` means the whole account scope; ids or slugs limit it to those projects."""
+
+    model_config = example(
+        name="Nightly report", read_only=True, project_ids=["studio-site"], expires_in_days=90
+    )
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     read_only: bool = True

@@ -163,6 +163,11 @@ def create_api() -> FastAPI:
     async def index() -> RedirectResponse:
         return RedirectResponse("/api/docs")
 
+    @outer.get("/favicon.ico", include_in_schema=False)
+    async def icon() -> RedirectResponse:
+        # What browsers ask for on pages that name no icon: the docs, RQ's dashboard.
+        return RedirectResponse("/favicon.svg")
+
     # One description for everything: the two root paths stand beside those below /api.
     api.openapi()["paths"] |= described
     api.openapi()["components"].setdefault("schemas", {}).update(

@@ -43,11 +43,13 @@ async def list_events(
     """Events of a project; over all projects also those that belong to none (logins, settings)."""
     scope = await in_db(projects.resolve_scope, session, project_id)
     sought = Sought(actor, action, entity_type, entity_id, event_request_id, since, until)
+    whole = (project_id or session.active_project_id or projects.ALL) == projects.ALL
     items, after = await in_db(
         audit_trail.list_events,
         scope,
         sought,
-        with_scope_events=(project_id or session.active_project_id or projects.ALL) == projects.ALL,
+        # A key that is limited to projects sees nothing that belongs to none of them.
+        with_scope_events=whole and session.limited_to is None,
         sort=sort,
         cursor=cursor,
         limit=limit,

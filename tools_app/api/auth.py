@@ -9,7 +9,7 @@ from models.infra.database import in_db
 from models.infra.errors import InvalidInput
 from models.infra.settings import get_settings
 from tools_app.api.deps import Caller, OwnerChanging, browser_of, check_origin, session_token
-from tools_app.api.schemas import Answer, Input, NoInput
+from tools_app.api.schemas import Answer, Input, NoInput, example
 from tools_app.services import auth, devices
 from tools_app.services.views import SessionView
 
@@ -18,6 +18,8 @@ router = APIRouter(prefix="/auth", tags=["auth"])
 
 class LoginInput(Input):
     """Name and password; `account_scope` is the slug of the portfolio to open (the oldest one if left out)."""
+
+    model_config = example(username="owner", password="a long password")  # noqa: S106 - an example
 
     username: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     password: Annotated[str, StringConstraints(min_length=1, max_length=1000)]

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from models.infra.database import in_db
 from models.queries.connector_overview import ErrorFacts
 from tools_app.api.deps import Changer, Limit, ReadScope
-from tools_app.api.schemas import Answer, Input, ItemList, NoInput
+from tools_app.api.schemas import Answer, Input, ItemList, NoInput, example
 from tools_app.services import connectors
 from tools_app.services.connectors import RequestedRun
 from tools_app.services.error_payload import ErrorPayload, error_payload
@@ -22,6 +22,8 @@ Connector = Annotated[ConnectorName, Path(description="Name of the connector.")]
 
 class SyncInput(Input):
     """What to sync: the connections of one connector, or all when it is left out."""
+
+    model_config = example(connector="linear")
 
     connector: ConnectorName | None = None
 

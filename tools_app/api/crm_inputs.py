@@ -5,10 +5,10 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from models.tables.crm_stages import Stage
-from tools_app.api.schemas import Input
+from tools_app.api.schemas import Input, example
 from tools_app.services.crm_views import Amount, Currency, Name, Percent, Text
 
 _PROJECT = "studio-site"
@@ -28,11 +28,6 @@ Email = Annotated[
 Version = Annotated[
     int, Field(ge=1, le=2_147_483_647, description="The row's `version` that the caller saw.")
 ]
-
-
-def example(**values: Any) -> ConfigDict:
-    """The configuration of a body with its example in the API's description."""
-    return ConfigDict(json_schema_extra={"examples": [values]})
 
 
 class ProjectInput(Input):

@@ -9,6 +9,7 @@ from ipaddress import ip_address, ip_network
 from typing import Annotated
 
 from fastapi import Depends, Header, Query, Request, Response
+from fastapi.dependencies.models import Dependant
 from pydantic import BaseModel
 
 from models.infra.database import in_db
@@ -119,12 +120,22 @@ def _check_limited(request: Request, session: SessionView) -> None:
     if session.limited_to is None:
         return
     route = request.scope["route"]
-    taken = {each.alias for each in route.dependant.query_params}
-    taken |= {each.alias for inner in route.dependant.dependencies for each in inner.query_params}
-    if "project_id" not in taken and route.path not in _OF_EVERY_KEY:
+    if route.path not in _OF_EVERY_KEY and not _names_project(route.dependant):
         raise Forbidden(
             "This key is limited to projects; this is about the account scope.", code="key_is_limited"
         )
+
+
+def _names_project(dependant: Dependant) -> bool:
+    """Whether an endpoint takes a `project_id`, as a parameter or in its body: then a service resolves it for the caller."""
+    return (
+        any(each.alias == "project_id" for each in dependant.query_params)
+        or any(
+            "project_id" in getattr(each.field_info.annotation, "model_fields", {})
+            for each in dependant.body_params
+        )
+        or any(_names_project(each) for each in dependant.dependencies)
+    )
 
 
 # They answer from the projects that the key may see.

@@ -23,7 +23,7 @@ def tagged(request: Request, answer: Answer) -> Response:
     told = orjson.dumps({name: value for name, value in shown.items() if name != "request_id"})
     etag = f'W/"{blake2b(told, digest_size=12).hexdigest()}"'
     # Answers belong to a session: no shared cache may keep them, and a kept one is asked about before it is used.
-    headers = {"etag": etag, "cache-control": "private, no-cache", "vary": "Cookie"}
+    headers = {"etag": etag, "cache-control": "private, no-cache", "vary": "Cookie, Authorization"}
     if is_named(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
     return Response(orjson.dumps(shown), media_type="application/json", headers=headers)

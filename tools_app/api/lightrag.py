@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import AliasChoices, BeforeValidator, Field, StringConstraints
 
 from models.infra.database import in_db
@@ -13,7 +13,7 @@ from retrieval import schemas as retrieval
 from tools_app.api.deps import Asker, Changer, ProjectParameter, ReadScope
 from tools_app.api.rendered import Rendered, remember, whole
 from tools_app.api.request_context import current_request_id
-from tools_app.api.schemas import Answer, Input, NoInput
+from tools_app.api.schemas import Answer, Input, NoInput, example
 from tools_app.services import answers, projects, search
 
 router = APIRouter(tags=["lightrag"])
@@ -33,6 +33,10 @@ Group = Literal["messages", "issues", "deals"]
 class QueryInput(Input):
     """A question. The camelCase forms of the names are accepted."""
 
+    model_config = example(
+        query="What did we promise for Friday?", source_filter=["messages"], project_id="all"
+    )
+
     query: Annotated[str, StringConstraints(min_length=1, max_length=4000)]
     top_k: Annotated[int, Field(ge=1, le=50, validation_alias=AliasChoices("top_k", "topK"))] = 10
     source_limit: Annotated[
@@ -42,9 +46,23 @@ class QueryInput(Input):
         tuple[Group, ...] | None,
         Field(min_length=1, max_length=3, validation_alias=AliasChoices("source_filter", "sourceFilter")),
     ] = None
-    mode: Literal["hybrid", "vector", "lexical"] = "hybrid"
+    mode: Annotated[
+        retrieval.Mode,
+        Field(
+            description="hybrid: words, meaning and links; naive (older name: vector): meaning alone; lexical: words alone;"
+            " local: records about what the question names and what belongs to it; global: themes; mix: local and hybrid,"
+            " and themes when the question asks for them."
+        ),
+    ] = "hybrid"
     date_from: Annotated[DayOrInstant, Field(validation_alias=AliasChoices("date_from", "dateFrom"))] = None
     date_to: Annotated[DayOrInstant, Field(validation_alias=AliasChoices("date_to", "dateTo"))] = None
+    as_of: Annotated[
+        DayOrInstant,
+        Field(
+            validation_alias=AliasChoices("as_of", "asOf"),
+            description="What was known then: records written or changed later are not seen.",
+        ),
+    ] = None
     lang: Literal["en", "ru"] | None = None
     project_id: Annotated[
         str | None,
@@ -60,8 +78,16 @@ class QueryAnswer(Answer, retrieval.Answer):
     """The answer with everything it rests on."""
 
 
+class NeighboursAnswer(Answer):
+    """The records around an evidence record, itself included, oldest first; its own score is 1."""
+
+    items: tuple[retrieval.Evidence, ...]
+
+
 class FeedbackInput(Input):
     """A vote on an answer."""
+
+    model_config = example(query_run_id="019a1b2c-0000-7000-8000-000000000001", rating="up")
 
     query_run_id: UUID
     rating: search.Rating
@@ -105,6 +131,7 @@ async def query(
         mode=body.mode,
         date_from=body.date_from,
         date_to=body.date_to,
+        as_of=body.as_of,
         lang=body.lang,
     )
     found = await answers.answer(scope, question, session.user)
@@ -124,6 +151,14 @@ async def status(scope: ReadScope) -> StatusAnswer:
 async def refresh(session: Changer, _body: NoInput | None = None) -> RefreshAnswer:
     """Asks for indexing of the account scope; a running one is joined."""
     return RefreshAnswer(run_ids=await in_db(search.refresh, session))
+
+
+@router.get("/lightrag/evidence/{evidence_id}/neighbours", summary="What stands around an evidence record")
+async def neighbours(
+    scope: ReadScope, evidence_id: str, around: Annotated[int, Query(ge=1, le=10)] = 3
+) -> NeighboursAnswer:
+    """The records just before and after in the same conversation or issue; 404 when the scope has no such record."""
+    return NeighboursAnswer(items=tuple(await in_db(search.neighbours, scope, evidence_id, around)))
 
 
 @router.post("/lightrag/feedback", summary="Rate an answer")

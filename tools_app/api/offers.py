@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, StringConstraints
 
 from models.infra.database import in_db
-from tools_app.api.crm_inputs import ProjectInput, VersionedInput, example
+from tools_app.api.crm_inputs import ProjectInput, VersionedInput
 from tools_app.api.deps import (
     Caller,
     Changer,
@@ -20,7 +20,7 @@ from tools_app.api.deps import (
     tell_replay,
 )
 from tools_app.api.etags import NOT_MODIFIED, tagged
-from tools_app.api.schemas import Answer, Input, ItemList
+from tools_app.api.schemas import Answer, Input, ItemList, example
 from tools_app.services import offers, projects
 from tools_app.services.crm_views import Amount, Currency, Name, Percent, Text
 from tools_app.services.offer_views import DiscountPolicyView, OfferDetail, OfferStatus, OfferView

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, Field, StringConstraints
 
 from models.infra.database import in_db
-from tools_app.api.crm_inputs import ProjectInput, VersionedInput, example
+from tools_app.api.crm_inputs import ProjectInput, VersionedInput
 from tools_app.api.deps import Changer, Cursor, IdempotencyKey, Limit, ReadScope, once_key, tell_replay
 from tools_app.api.etags import NOT_MODIFIED, tagged
-from tools_app.api.schemas import Answer, ItemList
+from tools_app.api.schemas import Answer, ItemList, example
 from tools_app.services import outbound, projects
 from tools_app.services.outbound import Channel, OutboundStatus, OutboundView, PolicyView
 

@@ -2,12 +2,20 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import StringConstraints
 
 from models.infra.database import in_db
-from tools_app.api.deps import Caller, Changer, Cursor, OwnerChanging
-from tools_app.api.schemas import Answer, Input, ItemList, NoInput
+from tools_app.api.deps import (
+    Caller,
+    Changer,
+    Cursor,
+    IdempotencyKey,
+    OwnerChanging,
+    once_key,
+    tell_replay,
+)
+from tools_app.api.schemas import Answer, Input, ItemList, NoInput, example
 from tools_app.services import projects
 from tools_app.services.views import ProjectOption
 
@@ -16,6 +24,8 @@ router = APIRouter(prefix="/projects", tags=["projects"])
 
 class ProjectInput(Input):
     """A new client project; the slug is its name in URLs."""
+
+    model_config = example(slug="studio-site", name="Studio site")
 
     slug: Annotated[str, StringConstraints(min_length=1, max_length=63)]
     name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -45,9 +55,18 @@ async def list_projects(
 
 
 @router.post("", status_code=201, summary="Create a project")
-async def create_project(session: Changer, body: ProjectInput) -> ProjectAnswer:
+async def create_project(
+    request: Request,
+    response: Response,
+    session: Changer,
+    body: ProjectInput,
+    idempotency_key: IdempotencyKey = None,
+) -> ProjectAnswer:
     """Adds a client project to the account scope; 409 when the slug is taken."""
-    return ProjectAnswer(project=await in_db(projects.create, session, body.slug, body.name))
+    once = once_key(request, idempotency_key, body)
+    made = await in_db(projects.create, session, body.slug, body.name, once)
+    tell_replay(response, replayed=made.replayed)
+    return ProjectAnswer(project=made.view.project)
 
 
 @router.post("/{project_id}/select", summary="Make a project the session's default")

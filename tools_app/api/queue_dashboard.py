@@ -1,7 +1,7 @@
 """RQ's own dashboard at /rq, behind the login: who may see it, who may change something, and what is audited.
 
-A page without a session leads to the login, data is refused with 401. Whatever is no GET must come from this origin
-with the session's CSRF token, and is written to the audit trail in the transaction around it.
+A page without a session leads to the login, data is refused with 401, and keys open nothing here. Whatever is no GET
+must come from this origin with the session's CSRF token, and is written to the audit trail in the transaction around it.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from models.infra.database import transaction
 from models.infra.errors import Forbidden, NotFound, Unauthenticated, Unavailable
 from models.infra.ids import AccountScopeId
 from models.infra.logging import get_logger
-from tools_app.api.deps import CSRF_HEADER, caller, check_origin
+from tools_app.api.deps import CSRF_HEADER, caller, check_origin, owner
 from tools_app.i18n.catalogue import text
 from tools_app.i18n.locale_state import COOKIE, negotiate
 from tools_app.services import auth
@@ -57,7 +57,7 @@ async def queue_dashboard(request: Request) -> Response:
     """Answer for the dashboard, after asking who wants to know."""
     _refuse_other_sites(request)
     try:
-        session = await caller(request)
+        session = await owner(await caller(request))
         change = None if request.method == "GET" else _checked_change(request, session)
         answer = await _in_thread(session, change, request)
     except Unauthenticated:

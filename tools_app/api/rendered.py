@@ -92,6 +92,9 @@ async def remember(
     version: int,
 ) -> None:
     """Hold a rendered answer until `fresh_until` or until a tag changes; `version` was read before the answer was."""
+    if session.key_id is not None:
+        # A key may see less than its account scope, and has no short way.
+        return
     body = await request.body() if request.method == "POST" else b""
     key = lane_key(request.method, request.url.path, request.scope["query_string"], body, session)
     local_cache().put(key, rendered, len(rendered.rest) + len(key), fresh_until, tags, version)

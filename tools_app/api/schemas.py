@@ -38,7 +38,12 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
+def example(**values: Any) -> ConfigDict:
+    """The configuration of a body with its example in the API's description."""
+    return ConfigDict(json_schema_extra={"examples": [values]})
+
+
 class NoInput(Input):
     """The body of a mutation without parameters: `{}` or nothing."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
+    model_config = example()

@@ -10,7 +10,7 @@ from models.infra.database import in_db
 from models.infra.errors import InvalidInput
 from tools_app.api.connectors import Connector
 from tools_app.api.deps import Caller, OwnerChanging
-from tools_app.api.schemas import Answer, Input, ItemList
+from tools_app.api.schemas import Answer, Input, ItemList, example
 from tools_app.services import webhook_overview, webhooks
 from tools_app.services.webhook_overview import WebhookRow
 from tools_app.services.webhooks import BODY_AT_MOST, Delivery, Outcome, TooLarge
@@ -31,6 +31,8 @@ class DeliveryAnswer(Answer):
 
 class SecretInput(Input):
     """The secret the vendor signs with, as it shows it; null removes it, and every delivery is refused again."""
+
+    model_config = example(secret="0123456789abcdef0123456789abcdef")  # noqa: S106 - an example
 
     secret: SecretStr | None
 

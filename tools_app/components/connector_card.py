@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import reflex as rx
 
-from tools_app.components.elements import CARD, icon, page_link, relative_time
+from tools_app.components.elements import CARD, icon, inline_style, page_link, relative_time
 from tools_app.components.status_chip import Chip, status_chip
 from tools_app.components.status_chip import present as present_chip
 from tools_app.i18n import formats
@@ -45,6 +45,8 @@ class Connector:
     is_cut: bool
     run_id: str = ""
     progress: str = ""
+    # How full the bar is, as CSS; empty where the vendor does not say how much there is.
+    share: str = ""
 
 
 def present(card: ConnectorCard, locale: str) -> Connector:
@@ -87,7 +89,13 @@ def present(card: ConnectorCard, locale: str) -> Connector:
         is_cut=card.circuit_open,
         run_id=card.running.run_id if card.running else "",
         progress=progress_words(card.running, locale) if card.running else "",
+        share=progress_share(card.running) if card.running else "",
     )
+
+
+def progress_share(progress: RunProgress) -> str:
+    """How much of its stream a run has read, as a CSS width; empty where that is not known."""
+    return f"{min(progress.rows / progress.total, 1):.0%}" if progress.total else ""
 
 
 def progress_words(progress: RunProgress, locale: str) -> str:
@@ -160,7 +168,14 @@ def _running(card: Annotated[Any, Connector]) -> rx.Component:
     return rx.fragment(
         rx.el.p(card.progress, class_name="tabular mb-1.5 truncate text-xs text-ink-2", data_progress=True),
         rx.el.div(
-            rx.el.div(class_name="progress-indeterminate size-full"),
+            rx.cond(
+                card.share != "",
+                rx.el.div(
+                    class_name="h-full rounded-full bg-accent transition-[width]",
+                    custom_attrs=inline_style(width=card.share),
+                ),
+                rx.el.div(class_name="progress-indeterminate size-full"),
+            ),
             class_name="h-1 overflow-hidden rounded-full bg-sunken",
         ),
     )

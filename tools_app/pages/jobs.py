@@ -169,8 +169,9 @@ class JobsState(rx.State):
         if not any(each.run_id == progress.run_id for each in self.connectors):
             return False
         words = connector_card.progress_words(progress, locale)
+        share = connector_card.progress_share(progress)
         self.connectors = [
-            replace(each, progress=words) if each.run_id == progress.run_id else each
+            replace(each, progress=words, share=share) if each.run_id == progress.run_id else each
             for each in self.connectors
         ]
         return True

@@ -22,7 +22,7 @@ from tools_app.services.search import Question
 
 ROUTE = "/search"
 SOURCES = ("messages", "issues", "deals")
-MODES = ("hybrid", "vector", "lexical")
+MODES = ("hybrid", "mix", "local", "global", "naive", "lexical")
 _MAX_QUESTION = 4000
 
 

@@ -61,7 +61,7 @@ def answer_key(scope: Scope, question: Question) -> str:
     project = str(scope.project_ids[0]) if len(scope.project_ids) == 1 else scope.key()
     inputs = (
         str(scope.account_scope_id), [str(each) for each in scope.project_ids], question.text, question.top_k,
-        question.source_limit, question.source_filter, question.mode, question.date_from, question.date_to, question.lang,
+        question.source_limit, question.source_filter, question.mode, question.date_from, question.date_to, question.as_of, question.lang,
         settings.embedding_provider, settings.embedding_model, settings.embedding_dimension, settings.llm_base_url,
         settings.llm_model,
     )  # fmt: skip

@@ -173,8 +173,8 @@ def logout(token: str) -> None:
 
 
 def check_csrf(session: SessionView, given: str | None) -> None:
-    """Raises Forbidden unless `given` is the session's CSRF token (compared in constant time)."""
-    if not hmac.compare_digest(session.csrf_token.encode(), (given or "").encode()):
+    """Raises Forbidden unless `given` is the session's CSRF token (compared in constant time); a key has none to give."""
+    if not session.csrf_token or not hmac.compare_digest(session.csrf_token.encode(), (given or "").encode()):
         raise Forbidden("The x-csrf-token header is missing or wrong.", code="wrong_csrf_token")
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from sqlmodel import Session
 
+from models.infra.cache import cache
+from models.infra.cache_tags import tag
 from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
 from models.infra.errors import InvalidInput
@@ -44,7 +46,9 @@ def set_base_currency(session: SessionView, currency: str) -> MoneySettingsView:
     with transaction() as db:
         before = queries.set_base_currency(db, scope, currency)
         _audit(db, session, "base_currency.set", {"base_currency": before}, {"base_currency": currency})
-        return _settings(db, scope)
+        found = _settings(db, scope)
+    cache().renew(tag(kind, scope) for kind in ("portfolio", "ct"))
+    return found
 
 
 def set_probabilities(session: SessionView, chosen: Mapping[str, Decimal | None]) -> MoneySettingsView:

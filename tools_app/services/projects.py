@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from pydantic import BaseModel
 from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session
 
 from models.infra.cache import cache
 from models.infra.cache_tags import tag
@@ -22,6 +24,7 @@ from models.infra.scope import Scope
 from models.queries import projects as queries
 from models.queries import sessions
 from tools_app.services import audit_trail, session_cache
+from tools_app.services.idempotency import Made, OnceKey, make_once
 from tools_app.services.views import ProjectOption, SessionView
 
 # What stands for "all projects" in URLs and parameters.
@@ -42,6 +45,12 @@ class ProjectPage:
 
     items: Sequence[ProjectOption]
     next_cursor: str | None
+
+
+class CreatedProject(BaseModel):
+    """What creating a project answers, in a form that can be kept for the same request again."""
+
+    project: ProjectOption
 
 
 def list_projects(session: SessionView) -> tuple[ProjectOption, ...]:
@@ -121,7 +130,7 @@ def select(session: SessionView, project: str) -> ProjectOption | None:
     return None if chosen is None else _option(chosen)
 
 
-def create(session: SessionView, slug: str, name: str) -> ProjectOption:
+def create(session: SessionView, slug: str, name: str, once: OnceKey | None = None) -> Made[CreatedProject]:
     """Add a client project; control characters of its name are dropped.
 
     Raises InvalidInput for a bad slug or a name of which nothing can be seen, Conflict for a slug in use.
@@ -134,22 +143,26 @@ def create(session: SessionView, slug: str, name: str) -> ProjectOption:
             "A project needs a name with at least one visible character.", code="name_required"
         )
     account_scope_id = AccountScopeId(UUID(session.account_scope_id))
+
+    def work(db: Session) -> CreatedProject:
+        facts = queries.create_project(db, account_scope_id, slug, name)
+        audit_trail.record_event(
+            db,
+            actor=session.user,
+            action="project.create",
+            entity=audit_trail.Entity("project", str(facts.id)),
+            account_scope_id=account_scope_id,
+            project_id=facts.id,
+            after={"slug": slug, "name": name},
+        )
+        return CreatedProject(project=_option(facts))
+
     try:
-        with transaction() as db:
-            facts = queries.create_project(db, account_scope_id, slug, name)
-            audit_trail.record_event(
-                db,
-                actor=session.user,
-                action="project.create",
-                entity=audit_trail.Entity("project", str(facts.id)),
-                account_scope_id=account_scope_id,
-                project_id=facts.id,
-                after={"slug": slug, "name": name},
-            )
+        made = make_once(session, once, CreatedProject, work)
     except IntegrityError as fault:
         raise Conflict("A project with this slug exists.", code="slug_taken", slug=slug) from fault
     cache().renew(tag(kind, account_scope_id) for kind in ("projects", "portfolio", "ct", "lightrag"))
-    return _option(facts)
+    return made
 
 
 def _printable(name: str) -> str:

@@ -36,6 +36,7 @@ def progress_view(run: RunFacts) -> RunProgress:
         page=_number(run.progress, "page"),
         rows=_number(run.progress, "rows"),
         eta_s=float(eta) if isinstance(eta, int | float) else None,
+        total=_number(run.progress, "total"),
         status=run_status(run),
     )
 

@@ -4,8 +4,11 @@ retrieval loads a model and LlamaIndex, which takes seconds: it is imported by t
 the server starts, and never by the pages that do not ask.
 """
 
+import dataclasses
 import datetime as dt
+import json
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -14,6 +17,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
+from models.infra.cache import cache
+from models.infra.cache_codec import Entry
+from models.infra.cache_tags import tag
 from models.infra.database import reading, transaction
 from models.infra.errors import InvalidInput, NotFound
 from models.infra.ids import AccountScopeId, QueryRunId
@@ -37,9 +43,10 @@ from tools_app.services.views import (
 )
 
 if TYPE_CHECKING:
-    from retrieval.schemas import Answer, Query, RetrievalStatus
+    from retrieval.schemas import Answer, Evidence, Query, RetrievalStatus
 
 Rating = Literal["up", "down"]
+_COVERAGE_S = 10.0
 # Between the parts of a header (`retrieval.chunking`).
 _CITED = re.compile(r"\s*((?:\[\d+\]\s*)+)")
 
@@ -55,6 +62,7 @@ class Question:
     mode: str = "hybrid"
     date_from: dt.datetime | dt.date | None = None
     date_to: dt.datetime | dt.date | None = None
+    as_of: dt.datetime | dt.date | None = None
     lang: str | None = None
 
 
@@ -90,6 +98,7 @@ def read_query(scope: Scope, question: Question) -> "Query":
                 "mode": question.mode,
                 "date_from": _instant(question.date_from, zone, end=False),
                 "date_to": _instant(question.date_to, zone, end=True),
+                "as_of": _instant(question.as_of, zone, end=True),
                 "lang": question.lang,
             }
         )
@@ -107,11 +116,6 @@ def _instant(bound: dt.datetime | dt.date | None, zone: ZoneInfo, *, end: bool) 
     if isinstance(bound, dt.datetime):
         return bound if bound.tzinfo is not None else bound.replace(tzinfo=zone)
     return dt.datetime.combine(bound, dt.time.max if end else dt.time.min, zone)
-
-
-def ask(scope: Scope, question: Question) -> AnswerView:
-    """The answer, computed, as a page shows it."""
-    return view_of(scope, answer(scope, question))
 
 
 def view_of(scope: Scope, found: "Answer") -> AnswerView:
@@ -261,6 +265,14 @@ def _suggest(clients: Sequence[str]) -> tuple[SuggestedQuestion, ...]:
     )
 
 
+def neighbours(scope: Scope, evidence_id: str, around: int = 3) -> "list[Evidence]":
+    """The records around an evidence record in its conversation or issue, itself included, oldest first. Raises NotFound."""
+    from retrieval.neighbours import read_neighbours  # noqa: PLC0415
+
+    with reading() as session:
+        return read_neighbours(session, scope, evidence_id, around)
+
+
 def retrieval_status(scope: Scope) -> "RetrievalStatus":
     """Chunk counts by status and source group, vectors, coverage."""
     from retrieval import pipeline  # noqa: PLC0415
@@ -270,15 +282,26 @@ def retrieval_status(scope: Scope) -> "RetrievalStatus":
 
 
 def index_coverage(scope: Scope) -> IndexCoverage:
-    """How much can be found by words and by meaning."""
+    """How much can be found by words and by meaning; ten seconds old at most, and never older than the last indexing.
+
+    Counting chunks takes the longer the more there are, and the pages that show it are looked at often.
+    """
+    name = tag("index", scope.account_scope_id)
+    key = f"coverage:{scope.key()}"
+    looked = cache().fetch(key, [name])
+    if looked.entry is not None and looked.entry.fresh_until >= time.time():
+        return IndexCoverage(**json.loads(looked.entry.body))
     found = retrieval_status(scope)
-    return IndexCoverage(
+    coverage = IndexCoverage(
         chunks=sum(found.chunks.values()),
         embedded=found.embedded,
         pending=found.chunks.get("pending", 0) + found.chunks.get("processing", 0),
         failed=found.chunks.get("failed", 0),
         model_key=found.model_key,
     )
+    body = json.dumps(dataclasses.asdict(coverage)).encode()
+    cache().store(key, Entry(body, time.time() + _COVERAGE_S, looked.generations), _COVERAGE_S)
+    return coverage
 
 
 def refresh(session: SessionView) -> tuple[str, ...]:

@@ -196,7 +196,7 @@ class StreamRow:
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """Where a running job stands. `eta_s` is None while nobody can know."""
+    """Where a running job stands. `eta_s` is None and `total` 0 while nobody can know."""
 
     run_id: str
     stream: str = ""
@@ -204,6 +204,7 @@ class RunProgress:
     rows: int = 0
     eta_s: float | None = None
     status: RunStatus = "running"
+    total: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,8 +108,8 @@ def _attio_event(event: dict[str, Any]) -> tuple[Hint, ...]:
         return (*found, Hint(SYNC))
     if kind.startswith("record."):
         return (Hint(OBJECT, _id(ids.get("record_id")), _id(ids.get("object_id"))),)
-    # Lists decide projects; notes and tasks have no query by id here.
-    read_by_sync = ("list-entry.", "list.", "note.", "note-content.", "task.")
+    # Lists decide projects; notes and tasks have no query by id here; a sync reads the attributes anew.
+    read_by_sync = ("list-entry.", "list.", "note.", "note-content.", "task.", "object-attribute.")
     return (Hint(SYNC),) if kind.startswith(read_by_sync) else ()
 
 

@@ -131,10 +131,10 @@ class LinearClient:
                 if not info.get("hasNextPage"):
                     break
                 found = self._query(documents.LABELS, {"id": issue["id"], "after": info.get("endCursor")})
-                more = (found.get("issue") or {}).get("labels") or {"nodes": [], "pageInfo": {}}
+                more = cast("dict[str, Any]", (found.get("issue") or {}).get("labels") or {"nodes": []})
                 advance.check(more["nodes"])
                 labels["nodes"] = [*labels["nodes"], *more["nodes"]]
-                info = more["pageInfo"]
+                info = more.get("pageInfo") or {}
 
     def _relations(self) -> Generator[Page]:
         """Yield one page whose records say, per issue, which issues block it."""

@@ -84,6 +84,38 @@ async def test_processes_count_together_and_parallel_asking_cannot_slip_past(red
     await close_async_clients()
 
 
+async def test_a_generous_limit_is_taken_in_portions_and_never_exceeded(
+    redis: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generous, asked = RateLimit("generous", 100), 0
+    ask_redis = RateLimiter._ask
+
+    async def counted(self: RateLimiter, *arguments: object) -> tuple[int, float]:
+        nonlocal asked
+        asked += 1
+        return await ask_redis(self, *arguments)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(RateLimiter, "_ask", counted)
+    one, two = RateLimiter(), RateLimiter()
+    with frozen(at(0)):
+        waits = [await one.count(generous, "somebody") for _ in range(103)]
+        assert [wait > 0 for wait in waits] == [False] * 100 + [True] * 3
+        assert asked == 21
+        shared = [await (one, two)[n % 2].count(generous, "both") for n in range(150)]
+        assert 100 - generous.portion < sum(wait == 0 for wait in shared) <= 100
+    await close_async_clients()
+
+
+async def test_what_is_left_of_a_portion_ends_with_its_window(redis: object) -> None:
+    limiter, generous = RateLimiter(), RateLimit("generous", 100)
+    with frozen(at(59)):
+        await limiter.count(generous, "somebody")
+    with frozen(at(181)):
+        passed = [await limiter.count(generous, "somebody") for _ in range(110)]
+    assert sum(wait == 0 for wait in passed) == 100
+    await close_async_clients()
+
+
 async def test_what_is_kept_is_small_expires_and_names_nobody(redis: object) -> None:
     limiter = RateLimiter()
     for _ in range(5):

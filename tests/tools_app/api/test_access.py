@@ -11,12 +11,14 @@ from sqlmodel import select
 
 from models.infra.clock import frozen, utcnow
 from models.infra.database import reading
+from models.infra.errors import Forbidden
 from models.infra.settings import override_settings
 from models.tables.access import ApiKey
 from models.tables.platform import AuditEvent
 from tests.tools_app.api.test_isolation import CALLS, READS_BUSINESS_DATA, foreign
+from tests.tools_app.commerce import fill_commerce
 from tests.tools_app.world import World, unused_id
-from tools_app.services import api_keys
+from tools_app.services import api_keys, auth
 
 Holder = Callable[..., httpx.Client]
 
@@ -152,6 +154,18 @@ def test_a_key_never_manages_keys_sessions_or_secrets(holder: Holder) -> None:
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "session_required"), path
 
 
+def test_a_key_opens_neither_the_queues_dashboard_nor_what_only_a_csrf_token_guards(holder: Holder) -> None:
+    program = holder(read_only=False)
+    for method, path in (("GET", "/rq/"), ("DELETE", "/rq/queues/sync"), ("POST", "/rq/job/x/requeue")):
+        headers = {"sec-fetch-site": "same-origin"}
+        assert program.request(method, path, headers=headers).status_code == 403, path
+    key = api_keys.session_of_key(program.headers["authorization"].removeprefix("Bearer "))
+    assert key is not None
+    for given in (None, ""):
+        with pytest.raises(Forbidden):
+            auth.check_csrf(key, given)
+
+
 def test_a_revoked_key_opens_nothing_at_once(holder: Holder, client: httpx.Client) -> None:
     program = holder()
     [item] = client.get("/api/auth/keys").json()["items"]
@@ -226,12 +240,26 @@ def test_a_limited_key_meets_only_its_projects_at_every_endpoint(
 
 
 def test_a_limited_key_reads_its_project_and_not_another(holder: Holder, worlds: dict[str, World]) -> None:
+    fill_commerce(worlds["one"].places["alpha"])
     program = holder(project_ids=["alpha"])
     beta = str(worlds["one"].places["beta"].project)
     assert [each["slug"] for each in program.get("/api/projects").json()["items"]] == ["alpha"]
     for key in READS_BUSINESS_DATA:
         assert {each.status_code for each in CALLS[key](program, "alpha")} == {200}, key
         assert {each.status_code for each in CALLS[key](program, beta)} == {404}, key
+
+
+def test_a_limited_key_changes_its_project_and_no_other(holder: Holder, worlds: dict[str, World]) -> None:
+    program = holder(read_only=False, project_ids=["alpha"])
+    path, body = "/api/offers", {"title": "Phase 1", "currency": "EUR"}
+    assert program.post(path, json={**body, "project_id": "alpha"}).status_code == 201
+    assert program.post(path, json={**body, "project_id": "beta"}).status_code == 404
+    assert program.post(path, json={**body, "project_id": "all"}).status_code == 400
+    reader = holder(project_ids=["alpha"])
+    assert reader.post(path, json={**body, "project_id": "alpha"}).status_code == 403
+    # Of the audit trail it sees its project's part, and no logins.
+    events = program.get("/api/audit?project_id=all").json()["items"]
+    assert {each["action"] for each in events} == {"offer.create"}
 
 
 def test_a_limited_key_is_refused_where_the_whole_account_scope_is_meant(holder: Holder) -> None:

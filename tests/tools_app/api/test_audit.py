@@ -178,9 +178,21 @@ class Walk:
             "put", "/api/webhooks/{connector}/{binding}/secret", {"secret": "0123456789abcdef0123"},
             connector="linear", binding=self.place.connections["linear"],
         )  # fmt: skip
+        self.access()
         self.call("post", "/api/auth/login", {"username": USER, "password": PASSWORD, "account_scope": "one"})
         self.client.headers["x-csrf-token"] = self.client.get("/api/auth/me").json()["csrf_token"]
         self.call("post", "/api/auth/logout")
+
+    def access(self) -> None:
+        made = self.call("post", "/api/auth/keys", {"name": "report"})
+        self.call("delete", "/api/auth/keys/{key_id}", key_id=made["key"]["id"])
+        for _ in range(2):
+            with httpx.Client(base_url=self.client.base_url, timeout=30) as other:
+                other.post("/api/auth/login", json={"username": USER, "password": PASSWORD})
+        listed = self.client.get("/api/auth/sessions").json()["items"]
+        ended = next(each for each in listed if not each["current"])
+        self.call("delete", "/api/auth/sessions/{session_id}", session_id=ended["id"])
+        self.call("delete", "/api/auth/sessions")
 
 
 def test_every_mutation_leaves_an_event_with_actor_entity_and_request(

@@ -34,7 +34,7 @@ SETS = (
     "stream_linear_issues", "stream_linear_comments", "stream_attio_companies", "stream_attio_people",
     "stream_attio_deals", "stream_attio_notes", "stream_attio_tasks",
 )  # fmt: skip
-MODES = ("hybrid", "vector", "lexical")
+MODES = ("hybrid", "naive", "local", "global", "mix", "vector", "lexical")
 
 Call = Callable[[httpx.Client, str | None], list[httpx.Response]]
 
@@ -69,6 +69,16 @@ def post(path: str, body: dict[str, Any] | None = None) -> Call:
     return lambda client, _: [client.post(path, json=body)]
 
 
+def portfolio(path: str) -> Call:
+    """Calls a portfolio endpoint, which takes projects where others take one."""
+
+    def call(client: httpx.Client, project: str | None) -> list[httpx.Response]:
+        chosen = {} if project in (None, "all") else {"project_ids": project}
+        return [client.get(path, params=chosen), client.get(path, params=chosen)]
+
+    return call
+
+
 def delete(path: str) -> Call:
     """Calls a DELETE endpoint that has no project."""
     return lambda client, _: [client.delete(path)]
@@ -96,6 +106,16 @@ def stream(client: httpx.Client, _project: str | None) -> list[httpx.Response]:
     return [httpx.Response(200, text="\n".join(lines))]
 
 
+def open_neighbours(client: httpx.Client, project: str | None) -> list[httpx.Response]:
+    """Opens what stands around every record that a question brings up."""
+    chosen = {} if project is None else {"project_id": project}
+    shown = client.post("/api/lightrag/query", json={"query": QUESTION, **chosen})
+    return [
+        client.get(f"/api/lightrag/evidence/{item['id']}/neighbours", params={"around": 10, **chosen})
+        for item in shown.json().get("evidence", [])
+    ]
+
+
 # How each endpoint is called. What reads business data gets a project; the others must not show any.
 CALLS: dict[tuple[str, str], Call] = {
     ("get", "/health"): get("/health"),
@@ -114,8 +134,14 @@ CALLS: dict[tuple[str, str], Call] = {
         client.post(f"/api/projects/{project or 'all'}/select")
     ],
     ("get", "/api/control-tower"): get("/api/control-tower"),
+    ("get", "/api/portfolio/overview"): portfolio("/api/portfolio/overview"),
+    ("get", "/api/portfolio/messages"): portfolio("/api/portfolio/messages"),
+    ("get", "/api/contacts"): get("/api/contacts", {}, {"q": "mark"}),
+    ("get", "/api/conversations"): get("/api/conversations", {}, {"status": "open"}),
+    ("get", "/api/messages"): get("/api/messages", {}, {"direction": "incoming"}),
     ("get", "/api/records"): get("/api/records", *({"set": code, "limit": 200} for code in SETS)),
     ("get", "/api/lightrag/status"): get("/api/lightrag/status"),
+    ("get", "/api/lightrag/evidence/{evidence_id}/neighbours"): open_neighbours,
     ("post", "/api/lightrag/query"): ask("/api/lightrag/query"),
     ("post", "/api/search"): ask("/api/search"),
     ("post", "/api/lightrag/refresh"): post("/api/lightrag/refresh"),
@@ -153,8 +179,12 @@ READS_BUSINESS_DATA = [
     ("post", "/api/search"), ("get", "/api/connectors/state"), ("get", "/api/connectors/errors"), ("get", "/api/jobs/status"),
     ("get", "/api/connectors/completeness"), ("get", "/api/connectors/{name}/diff.csv"),
     ("get", "/api/connectors/errors/{error_id}/payload"),
+    ("get", "/api/lightrag/evidence/{evidence_id}/neighbours"),
     ("get", "/api/crm/unmapped-stages"), *commerce_calls.READS,
+    ("get", "/api/contacts"), ("get", "/api/conversations"), ("get", "/api/messages"),
 ]  # fmt: skip
+# They take projects, `project_ids`, instead of one.
+PORTFOLIO = [("get", "/api/portfolio/overview"), ("get", "/api/portfolio/messages")]
 NUMBERS_ONLY = {
     "/api/control-tower", "/api/lightrag/status", "/api/connectors/state", "/api/connectors/completeness",
     "/api/crm/overview", "/api/outbound/policies/{contact_id}",
@@ -224,7 +254,7 @@ def test_every_endpoint_that_takes_a_project_is_walked_as_one(credentials: objec
 
 def test_one_project_never_shows_another(client: httpx.Client, searchable: dict[str, World]) -> None:
     place = searchable["one"].places["alpha"]
-    for key in READS_BUSINESS_DATA:
+    for key in READS_BUSINESS_DATA + PORTFOLIO:
         for name in (str(place.project), place.slug):
             answers = CALLS[key](client, name)
             assert {each.status_code for each in answers} == {200}, (key, [each.text for each in answers])
@@ -236,7 +266,7 @@ def test_all_projects_means_those_of_the_account_scope(
 ) -> None:
     for slug, world in searchable.items():
         client = login(slug)
-        for key in READS_BUSINESS_DATA:
+        for key in READS_BUSINESS_DATA + PORTFOLIO:
             answers = CALLS[key](client, "all")
             assert {each.status_code for each in answers} == {200}, (key, [each.text for each in answers])
             assert_no_leak(answers, foreign(searchable, list(world.places.values())), f"{key} of {slug}")
@@ -250,7 +280,7 @@ def test_the_markers_do_show_where_they_belong(client: httpx.Client, searchable:
         assert any(place.marker in each.text for each in CALLS[key](client, place.slug)), key
 
 
-@pytest.mark.parametrize("key", READS_BUSINESS_DATA)
+@pytest.mark.parametrize("key", READS_BUSINESS_DATA + PORTFOLIO)
 def test_a_project_outside_the_account_scope_is_404(
     client: httpx.Client, worlds: dict[str, World], key: tuple[str, str]
 ) -> None:
@@ -264,7 +294,7 @@ def test_endpoints_without_a_project_show_no_business_data(
     client: httpx.Client, worlds: dict[str, World]
 ) -> None:
     for key, call in CALLS.items():
-        if key not in READS_BUSINESS_DATA and key not in commerce_calls.CHANGES:
+        if key not in READS_BUSINESS_DATA + PORTFOLIO and key not in commerce_calls.CHANGES:
             assert_no_leak(call(client, None), foreign(worlds, []), f"{key}")
 
 
@@ -409,7 +439,8 @@ def test_a_connections_records_of_another_scope_are_not_listed(
 def test_the_page_view_of_an_answer_stays_inside_too(searchable: dict[str, World]) -> None:
     world = searchable["one"]
     place = world.places["alpha"]
-    view = search.ask(world.of("alpha"), Question(QUESTION, top_k=50, source_limit=25))
+    scope = world.of("alpha")
+    view = search.view_of(scope, search.answer(scope, Question(QUESTION, top_k=50, source_limit=25)))
     assert view.evidence
     text = repr(view)
     assert not {each for each in foreign(searchable, [place]) if each in text}

@@ -15,7 +15,7 @@ from models.tables.platform import AuditEvent
 
 HTML = {"accept": "text/html"}
 NOWHERE = "redis://127.0.0.1:1/0"
-PAGES = ("queues", "jobs", "workers", "schedulers", "export")
+PAGES = ("queues", "jobs", "workers", "export")
 
 
 @pytest.fixture
@@ -50,6 +50,15 @@ def test_without_a_session_pages_lead_to_the_login_and_data_is_refused(anonymous
 def test_a_token_of_the_dashboards_own_kind_opens_nothing(anonymous: httpx.Client) -> None:
     anonymous.cookies.set("rq_dash_token", "guarded")
     assert anonymous.get("/rq/queues/json", params={"token": "guarded"}).status_code == 401
+
+
+def test_a_key_opens_nothing_either(client: httpx.Client, anonymous: httpx.Client, waiting: str) -> None:
+    token = client.post("/api/auth/keys", json={"name": "reporting"}).json()["token"]
+    anonymous.headers.update({"authorization": f"Bearer {token}", "origin": str(client.base_url).rstrip("/")})
+    for method, path in (("GET", "queues/json"), ("DELETE", f"job/{waiting}")):
+        refused = anonymous.request(method, f"/rq/{path}", headers={"x-csrf-token": ""})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "session_required")
+    assert queues.is_known(waiting)
 
 
 def test_it_shows_queues_and_jobs_as_rq_has_them(client: httpx.Client, waiting: str) -> None:
@@ -90,6 +99,8 @@ def test_its_pages_load_nothing_from_elsewhere_and_may_not(client: httpx.Client,
         assert page.headers["x-frame-options"] == "DENY"
         assert page.headers["cache-control"] == "no-store"
         assert set(map(str, page.cookies)) == set()
+        # RQ's own schedulers are not ours: no link to a page that would be empty.
+        assert "/rq/schedulers" not in page.text
 
 
 @pytest.mark.parametrize(

@@ -422,3 +422,23 @@ def test_a_delivery_changes_the_record_in_the_database(
         assert (done.status, done.counts["written"], done.counts["followed"]) == ("succeeded", 1, 1)
     assert hints() == set()
     assert ("index", str(worlds["one"].scope)) in runs()
+
+
+def test_deliveries_are_counted_by_connection_and_the_secret_is_not_told(
+    client: httpx.Client, hook: Callable[[str], str], worlds: dict[str, World]
+) -> None:
+    path = hook("linear")
+    before = webhook_rows(client)["linear"]
+    assert client.post(path, json={}).status_code == 401
+    assert client.post(f"/api/webhooks/linear/{new_id()}", json={}).status_code == 401
+    row = webhook_rows(client)["linear"]
+    assert (row["has_secret"], httpx.URL(row["url"]).path) == (True, path)
+    assert row["refused"] - before["refused"] == 1
+    assert row["refusals"]["unsigned"] - before["refusals"].get("unsigned", 0) == 1
+    assert made.SECRET not in client.get("/api/webhooks").text
+    foreign = {str(each) for each in worlds["two"].places["alpha"].connections.values()}
+    assert foreign.isdisjoint(each["connection_id"] for each in webhook_rows(client).values())
+
+
+def webhook_rows(client: httpx.Client) -> dict[str, Any]:
+    return {each["connector"]: each for each in client.get("/api/webhooks").json()["items"]}

@@ -107,35 +107,35 @@ def test_every_page_is_covered_here() -> None:
     assert set(routes()) == set(PAGES)
 
 
-async def test_a_page_of_one_project_shows_no_other(tab: Tab, searchable: dict[str, World]) -> None:
+@pytest.mark.timeout(400)  # both scopes are embedded first
+async def test_pages_show_their_projects_and_no_other(tab: Tab, searchable: dict[str, World]) -> None:
+    await one_project_shows_no_other(tab, searchable)
+    await all_projects_are_those_of_the_account_scope(tab, searchable)
+    await a_foreign_or_unknown_project_shows_nothing(tab, searchable)
+
+
+async def one_project_shows_no_other(tab: Tab, worlds: dict[str, World]) -> None:
     for page, queries in PAGES.items():
         texts = [await opened(tab, page, query, "alpha") for query in queries]
         for query, text in zip(queries, texts, strict=True):
-            assert not {each for each in foreign(searchable, "alpha") if each in text}, (page, query)
-        mine = searchable["one"].places["alpha"].marker
+            assert not {each for each in foreign(worlds, "alpha") if each in text}, (page, query)
+        mine = worlds["one"].places["alpha"].marker
         assert any(mine in text for text in texts) or page not in SHOWS, page
 
 
-async def test_all_projects_are_those_of_the_account_scope(tab: Tab, searchable: dict[str, World]) -> None:
-    slugs = list(searchable["one"].places)
+async def all_projects_are_those_of_the_account_scope(tab: Tab, worlds: dict[str, World]) -> None:
+    slugs = list(worlds["one"].places)
     for page, queries in PAGES.items():
         for query in queries:
             text = await opened(tab, page, query, "all")
-            assert not {each for each in foreign(searchable, *slugs) if each in text}, (page, query)
+            assert not {each for each in foreign(worlds, *slugs) if each in text}, (page, query)
 
 
-async def test_a_page_of_a_foreign_or_unknown_project_shows_nothing(
-    tab: Tab, searchable: dict[str, World]
-) -> None:
-    for project in (
-        str(searchable["two"].places["alpha"].project),
-        "nowhere",
-        str(new_id()),
-        "alpha' or 1=1",
-    ):
+async def a_foreign_or_unknown_project_shows_nothing(tab: Tab, worlds: dict[str, World]) -> None:
+    for project in (str(worlds["two"].places["alpha"].project), "nowhere", str(new_id()), "alpha' or 1=1"):
         for page, queries in PAGES.items():
             text = await opened(tab, page, queries[0], project)
-            assert not {each for each in foreign(searchable) if each in text}, (page, project)
+            assert not {each for each in foreign(worlds) if each in text}, (page, project)
 
 
 async def test_what_is_pushed_to_a_page_is_of_its_account_scope(
@@ -146,13 +146,17 @@ async def test_what_is_pushed_to_a_page_is_of_its_account_scope(
     shell.user = "owner"
     marker = "foreignconnector"
     reads: list[str] = []
-    monkeypatch.setattr(jobs, "jobs_view", lambda *_: reads.append("read"))
+
+    def note(*_: object) -> None:
+        reads.append("read")
+
+    monkeypatch.setattr(jobs, "jobs_view", note)
     payload = {
         "account_scope_id": str(searchable["two"].scope), "job": "sync", "run_id": marker, "connector": marker,
         "stream": marker, "page": 1, "rows": 1, "status": "failed", "counts": {},
     }  # fmt: skip
     for kind in ("job_progress", "job_completed"):
         event = Event("1-0", kind, payload)
-        await live._PUSHED[event.kind](root, event.payload)
+        await live.PUSHED[event.kind](root, event.payload)
     assert marker not in held(root)
     assert reads == []

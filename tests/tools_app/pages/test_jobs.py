@@ -1,14 +1,22 @@
-"""The jobs page: a payload is shown on demand, of the page's project, and goes with its error."""
+"""The jobs page: payloads on demand, lists that unfold, no other project's rows, and secrets that only go in."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from models.infra.crypto import decrypt
+from models.infra.database import reading, transaction
 from models.infra.ids import new_id
+from models.tables.platform import VendorConnection
+from models.tables.reliability import ConnectorError
 from tests.tools_app.world import World
 from tools_app.components.error_list import OpenPayload
 from tools_app.pages.jobs import JobsState
 from tools_app.pages.shell_state import ShellState
+from tools_app.pages.webhooks_section import WebhooksState
+from tools_app.services import jobs as service
 
 Tab = Callable[[str], Any]
 
@@ -57,3 +65,88 @@ def test_a_payload_closes_when_its_error_leaves_the_list(tab: Tab):
     page.payload = OpenPayload(str(new_id()), "of another", "")
     asyncio.run(page.refresh())
     assert page.payload.text == ""
+
+
+def fail(world: World, count: int, status: str) -> None:
+    place = world.places["alpha"]
+    with transaction() as session:
+        for _ in range(count):
+            session.add(
+                ConnectorError(
+                    account_scope_id=world.scope,
+                    project_id=place.project,
+                    connection_id=place.connections["linear"],
+                    stream="issues",
+                    unit=str(new_id()),
+                    error_kind="bad_record",
+                    message="unreadable",
+                    status=status,
+                )
+            )
+
+
+def test_older_errors_unfold_and_what_was_given_up_is_shown_alone(
+    tab: Tab, worlds: dict[str, World], monkeypatch: pytest.MonkeyPatch
+):
+    fail(worlds["one"], 3, "pending")
+    fail(worlds["one"], 1, "dead_letter")
+    monkeypatch.setattr(service, "SHOWN_ERRORS", 2)
+    root = tab("/jobs?project=alpha")
+    page = root.substates[JobsState.get_name()]
+    page._errors_shown = 2
+    asyncio.run(page.refresh())
+    assert (len(page.errors), page.more_errors) == (2, "and 3 older errors.")
+    asyncio.run(JobsState.unfold_errors.fn(page))
+    assert (len(page.errors), page.more_errors) == (4, "and one older error.")
+    assert page.dead_letters == "Given up: 1"
+    asyncio.run(JobsState.choose_dead.fn(page))
+    assert ([line.is_dead for line in page.errors], page.more_errors) == ([True], "")
+    asyncio.run(JobsState.choose_dead.fn(page))
+    assert len(page.errors) == 2
+
+
+def test_another_projects_rows_are_gone_before_its_own_come(tab: Tab):
+    root, page = loaded(tab, "/jobs?project=alpha")
+    assert (page.ready, page.shown_project) == (True, "alpha")
+
+    async def at_first_and_then(path: str) -> list[bool]:
+        root.router_data = {**root.router_data, "asPath": path}
+        root._update_router_vars(root.router_data, {})
+        seen = [page.ready async for _ in JobsState.load.fn(page)]
+        return [*seen, page.ready]
+
+    assert asyncio.run(at_first_and_then("/jobs?project=beta")) == [False, True]
+    assert page.shown_project == "beta"
+    # The same project again keeps its rows while they are read anew.
+    assert asyncio.run(at_first_and_then("/jobs?project=beta")) == [True]
+
+
+def test_a_webhook_secret_goes_in_and_never_comes_out(tab: Tab, worlds: dict[str, World]):
+    secret = "a secret that nobody may see"
+    connection = str(worlds["one"].places["alpha"].connections["linear"])
+    root, _ = loaded(tab, "/jobs?project=all")
+    page = root.substates[WebhooksState.get_name()]
+    form = {"connector": "linear", "connection": connection, "secret": secret}
+    asyncio.run(WebhooksState.save.fn(page, form))
+    (row,) = [each for each in page.rows if each.id == connection]
+    assert (row.has_secret, row.chip.label) == (True, "Secret set")
+    assert row.url.endswith(f"/api/webhooks/linear/{connection}")
+    assert secret not in str(root.dict())
+    with reading() as session:
+        stored = session.get_one(VendorConnection, worlds["one"].places["alpha"].connections["linear"])
+        assert decrypt(stored.webhook_secret_encrypted or "") == secret
+    asyncio.run(WebhooksState.remove.fn(page, "linear", connection))
+    assert not any(each.has_secret for each in page.rows if each.id == connection)
+
+
+def test_a_secret_for_another_scopes_connection_is_refused(tab: Tab, worlds: dict[str, World]):
+    foreign = str(worlds["two"].places["alpha"].connections["linear"])
+    root, _ = loaded(tab, "/jobs?project=all")
+    page = root.substates[WebhooksState.get_name()]
+    assert foreign not in {each.id for each in page.rows}
+    form = {"connector": "linear", "connection": foreign, "secret": "0123456789abcdef"}
+    asyncio.run(WebhooksState.save.fn(page, form))
+    assert [each.tone for each in root.substates[ShellState.get_name()].toasts] == ["bad"]
+    with reading() as session:
+        held = session.get_one(VendorConnection, worlds["two"].places["alpha"].connections["linear"])
+        assert held.webhook_secret_encrypted is None

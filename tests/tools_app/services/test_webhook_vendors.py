@@ -34,6 +34,11 @@ NAMED: list[tuple[str, dict[str, Any], set[Hint]]] = [
     ("attio", made.record("old", "o", "record.merged"), {Hint(OBJECT, "old", "o"), Hint(SYNC)}),
     ("attio", {"events": [{"event_type": "note.created", "id": {"note_id": "n"}}]}, {Hint(SYNC)}),
     ("attio", {"events": [{"event_type": "task.created", "id": {"task_id": "t"}}]}, {Hint(SYNC)}),
+    (
+        "attio",
+        {"events": [{"event_type": "object-attribute.updated", "id": {"attribute_id": "a"}}]},
+        {Hint(SYNC)},
+    ),
     ("attio", {"events": [{"event_type": "comment.created", "id": {}}]}, set()),
     ("attio", {"events": []}, set()),
 ]
