@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 REPORTS = ROOT / "reports" / "notebooks"
 # Questions of each half and language in a quick run.
-SMALL_QUESTIONS = 10
+SMALL_QUESTIONS = 8
 _CELL_S = 3600
 _JUPYTER_SETTINGS = (
     '{"@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"python": "Jupytext Notebook"}}}'

@@ -89,17 +89,20 @@ figure, (left, right) = pictures.panels(2, width=11, height=3.8)
 if completed.cases:
     pictures.bars(left, list(profiles), [("completed", list(quality.values()))], "nDCG@10")
 else:
-    left.text(0.5, 0.5, "no vote is completed yet", ha="center", va="center", transform=left.transAxes)
+    pictures.nothing(left, "no vote is completed yet")
 left.set_title(f"Completed votes ({len(completed.cases)})")
 answered = {name: sum(now[name, case.query_run_id][1] for case in cases) for name in profiles}
-right.bar(list(profiles), list(answered.values()), color=pictures.GREEN, label="answered")
-right.bar(
-    list(profiles), [len(cases) - value for value in answered.values()], bottom=list(answered.values()),
-    color=pictures.GREY, label="refused",
-)  # fmt: skip
+if cases:
+    right.bar(list(profiles), list(answered.values()), color=pictures.GREEN, label="answered")
+    right.bar(
+        list(profiles), [len(cases) - value for value in answered.values()], bottom=list(answered.values()),
+        color=pictures.GREY, label="refused",
+    )  # fmt: skip
+    right.legend(loc="upper right")
+    right.tick_params(axis="x", rotation=12)
+else:
+    pictures.nothing(right, "nobody has voted down yet")
 right.set_title(f"All thumbs-down ({len(cases)}), asked again")
-right.legend(loc="upper right")
-right.tick_params(axis="x", rotation=12)
 pictures.show(figure, here.folder, "07-replay")
 
 # %%

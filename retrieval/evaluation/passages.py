@@ -52,7 +52,7 @@ def read_passages(session: Session, scope: Scope, spec: ModelSpec) -> tuple[list
         .limit(_MOST)
     ).all()
     passages = [_passage(chunk, vendor_id) for chunk, vendor_id, _ in rows]
-    vectors = [np.asarray(stored.to_list(), dtype=np.float32) for _, _, stored in rows]
+    vectors = [np.asarray(stored, dtype=np.float32) for _, _, stored in rows]
     return passages, np.stack(vectors) if vectors else np.empty((0, spec.dimension), dtype=np.float32)
 
 

@@ -40,8 +40,9 @@ _STYLE: dict[Any, Any] = {
 
 def panels(count: int = 1, *, width: float = 9.0, height: float = 4.2) -> tuple[Figure, list[Axes]]:
     """A figure of ``count`` panels side by side; sizes in inches."""
-    with plt.rc_context(_STYLE):
-        figure, axes = plt.subplots(1, count, figsize=(width, height), layout="constrained", squeeze=False)
+    # For good: titles and legends are styled when they are made, which is later and elsewhere.
+    plt.rcParams.update(_STYLE)
+    figure, axes = plt.subplots(1, count, figsize=(width, height), layout="constrained", squeeze=False)
     return figure, list(axes[0])
 
 
@@ -73,7 +74,15 @@ def bars(
     axes.set_xlim(0, 1)
     axes.set_xlabel(label)
     if len(series) > 1:
-        axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.08), ncols=len(series), borderaxespad=0)
+        axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.02), ncols=len(series), borderaxespad=0)
+
+
+def nothing(axes: Axes, why: str) -> None:
+    """An empty panel that says why it is empty."""
+    axes.text(0.5, 0.5, why, ha="center", va="center", color=GREY, transform=axes.transAxes)
+    axes.grid(visible=False)
+    axes.set_xticks([])
+    axes.set_yticks([])
 
 
 def show(figure: Figure, folder: Path, name: str) -> Image:
