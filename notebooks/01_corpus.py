@@ -47,8 +47,10 @@ for place, kind in enumerate(kinds):
     values = np.array([counted[slug, kind] for slug in slugs])
     left.barh(slugs, values, left=bottom, color=pictures.COLOURS[place], label=kind)
     bottom += values
-left.legend(loc="lower right")
-left.set_title("Messages are most of it")
+left.legend(
+    loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=len(kinds), fontsize=8, columnspacing=1, handlelength=1
+)
+left.set_title("Records of every client, by kind", pad=26)
 left.set_xlabel("records")
 left.grid(visible=False, axis="y")
 months = sorted({f"{passage.written_at:%Y-%m}" for passage in passages if passage.written_at})
@@ -58,7 +60,7 @@ for place, lang in enumerate(("en", "ru")):
     )
     right.plot(months, [by_month[month] for month in months], "o-", color=pictures.COLOURS[place], label=lang)
 right.legend()
-right.set_title("How much was written, by language")
+right.set_title("How much was written, by language", pad=26)
 right.set_ylabel("chunks a month")
 right.tick_params(axis="x", rotation=60)
 pictures.show(figure, here.folder, "01-records")
@@ -87,8 +89,9 @@ pictures.show(figure, here.folder, "01-lengths")
 # %% [markdown]
 # ## How the vectors lie
 #
-# The two directions in which the vectors differ most (principal components). Clients should be seen, languages should not:
-# a Russian question has to find English evidence.
+# The two directions in which the vectors differ most (principal components): a shadow of 384 dimensions. It shows what the
+# largest difference is about; which neighbours a chunk really has is counted below. A Russian question has to find English
+# evidence, so languages should be apart less than subjects.
 
 # %%
 flat = projected(vectors)
@@ -104,7 +107,7 @@ for place, lang in enumerate(("en", "ru")):
 left.set_title("By client")
 right.set_title("By language")
 for axes in (left, right):
-    axes.legend(markerscale=3, fontsize=8)
+    axes.legend(markerscale=3, fontsize=8, loc="best", frameon=True)
     axes.set_xticks([])
     axes.set_yticks([])
 pictures.show(figure, here.folder, "01-map")

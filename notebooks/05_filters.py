@@ -92,20 +92,34 @@ for name, chosen in filters.items():
         for width in WIDTHS:
             found, took = search(chosen, Scan(width, iterative, "index"))
             measured[name, iterative, width] = (recall(name, found), metrics.percentile(took, 0.5))
-figure, (left, right) = pictures.panels(2, width=12, height=4.6)
-for axes, iterative, title in ((left, False, "One pass"), (right, True, "Iterative scan (the product's)")):
+figure, (once, again, cost) = pictures.panels(3, width=13, height=4.8)
+for axes, iterative, title in ((once, False, "Recall, one pass"), (again, True, "Recall, iterative scan")):
     for place, name in enumerate(filters):
-        points = [measured[name, iterative, width] for width in WIDTHS]
-        axes.plot(
-            [ms for _, ms in points], [value for value, _ in points], "o-", color=pictures.COLOURS[place],
-            label=f"{name} ({let_through[name]:.1%})", markersize=4,
-        )  # fmt: skip
-    axes.set_xscale("log")
+        points = [measured[name, iterative, width][0] for width in WIDTHS]
+        axes.plot(WIDTHS, points, "o-", color=pictures.COLOURS[place], markersize=4)
     axes.set_ylim(-0.03, 1.03)
-    axes.set_xlabel(f"ms a search (median); along a line ef_search {WIDTHS[0]} … {WIDTHS[-1]}")
+    axes.set_ylabel(f"of the {K} nearest, the share found")
     axes.set_title(title)
-left.set_ylabel("recall@10 of exact search")
-right.legend(loc="lower right")
+for place, name in enumerate(filters):
+    points = [measured[name, True, width][1] for width in WIDTHS]
+    cost.plot(
+        WIDTHS,
+        points,
+        "o-",
+        color=pictures.COLOURS[place],
+        markersize=4,
+        label=f"{name} ({let_through[name]:.1%})",
+    )
+cost.set_ylim(0)
+cost.set_ylabel("ms a search, median")
+cost.set_title("Time, iterative scan")
+for axes in (once, again, cost):
+    axes.set_xscale("log")
+    axes.set_xticks(WIDTHS, [str(width) for width in WIDTHS])
+    axes.minorticks_off()
+    axes.axvline(SCAN.ef_search, color=pictures.GREY, linestyle=":")
+    axes.set_xlabel("ef_search (dotted: the product's)")
+figure.legend(loc="outside lower center", ncols=len(filters), fontsize=9)
 pictures.show(figure, here.folder, "05-recall")
 
 # %% [markdown]
@@ -133,12 +147,12 @@ lab.table(
 # %%
 worst = min(product, key=lambda name: product[name][0])
 narrow = min(filters, key=let_through.__getitem__)
-once, again = (measured[narrow, iterative, SCAN.ef_search][0] for iterative in (False, True))
+single, iterated = (measured[narrow, iterative, SCAN.ef_search][0] for iterative in (False, True))
 lab.verdict(
     f"Over {MOST:,} chunks the product's search has a recall of at least {product[worst][0]:.3f} (worst: {worst}).",
-    f"Under the narrowest filter ({narrow}, {let_through[narrow]:.1%} of the rows) one pass of the index finds {once:.0%}"
-    f" of the nearest, the iterative scan {again:.0%}:",
+    f"Under the narrowest filter ({narrow}, {let_through[narrow]:.1%} of the rows) one pass of the index finds {single:.0%}"
+    f" of the nearest, the iterative scan {iterated:.0%}:",
     "going on until enough rows have passed is what keeps filtered search whole."
-    if again > once
+    if iterated > single
     else "at this size going on makes no difference.",
 )
