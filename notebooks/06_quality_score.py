@@ -91,11 +91,14 @@ def area(part: str) -> float:
 areas = {part: area(part) for part in quality.WEIGHTS}
 figure, (panel,) = pictures.panels(height=3.4)
 ordered = sorted(areas, key=areas.__getitem__)
-panel.barh(ordered, [areas[part] - 0.5 for part in ordered], left=0.5, color=pictures.BLUE)
-panel.axvline(0.5, color=pictures.BLACK, linewidth=1)
-panel.set_xlim(0, 1)
-panel.grid(visible=False, axis="y")
-panel.set_xlabel("chance that a right answer has more of it")
+if good and bad:
+    panel.barh(ordered, [areas[part] - 0.5 for part in ordered], left=0.5, color=pictures.BLUE)
+    panel.axvline(0.5, color=pictures.BLACK, linewidth=1)
+    panel.set_xlim(0, 1)
+    panel.grid(visible=False, axis="y")
+    panel.set_xlabel("chance that a right answer has more of it")
+else:
+    pictures.nothing(panel, "right and wrong answers are needed, and one sort is missing")
 panel.set_title(f"What tells {len(good)} right answers from {len(bad)} wrong ones")
 pictures.show(figure, here.folder, "06-parts")
 
@@ -111,5 +114,7 @@ lab.verdict(
     if ours.above_right is None
     else f"Above {promise} stand {ours.above} answers, {ours.above_right:.0%} of them right:"
     f" the promise is {'kept' if kept else 'broken'}.",
-    f"The part that tells most is {strongest} ({areas[strongest]:.2f}).",
+    f"The part that tells most is {strongest} ({areas[strongest]:.2f})."
+    if good and bad
+    else "Without both right and wrong answers no part can be judged.",
 )
