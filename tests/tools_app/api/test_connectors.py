@@ -10,7 +10,7 @@ from models.infra.clock import utcnow
 from models.infra.database import transaction
 from models.infra.settings import override_settings
 from models.tables.platform import AuditEvent, JobRun
-from models.tables.reliability import ConnectorError, ConnectorSyncState, ReconciliationMetric
+from models.tables.reliability import ConnectorSyncState, ReconciliationMetric
 from tests.tools_app.world import World
 from tools_app.services.connectors import connectors_state
 from tools_app.services.dashboard import control_tower
@@ -138,21 +138,6 @@ def test_a_sync_asked_for_while_the_queue_is_away_is_accepted_and_kept(client: h
     assert {each["status"] for each in status["runs"] if each["requested_by"] == "owner"} == {"queued"}
 
 
-def test_errors_are_paged_newest_first(client: httpx.Client) -> None:
-    first = client.get("/api/connectors/errors?limit=2").json()
-    second = client.get("/api/connectors/errors", params={"limit": 2, "cursor": first["next_cursor"]}).json()
-    units = [each["unit"] for each in first["items"] + second["items"]]
-    assert units == ["unit markoneunassigned", "unit markonebeta", "unit markonealpha"]
-    assert second["next_cursor"] is None
-
-
-@pytest.mark.parametrize("cursor", ["zzz", "", "\0"])
-def test_a_cursor_of_errors_that_no_page_gave_is_400(client: httpx.Client, cursor: str) -> None:
-    answer = client.get("/api/connectors/errors", params={"cursor": cursor})
-    assert answer.status_code == 400
-    assert answer.json()["error"]["code"] == "invalid_cursor"
-
-
 def test_completeness_is_unknown_until_every_source_is_measured(worlds: dict[str, World]) -> None:
     world = worlds["one"]
     place = world.places["alpha"]
@@ -201,35 +186,6 @@ def test_a_run_that_left_records_behind_is_partial(client: httpx.Client, worlds:
         )
     run = client.get("/api/jobs/status").json()["jobs"]["runs"][0]
     assert (run["status"], run["failed"], run["written"]) == ("partial", 2, 3)
-
-
-def test_a_failed_unit_is_tried_again_at_once_and_that_is_audited(client: httpx.Client) -> None:
-    found = client.get("/api/connectors/errors").json()["items"][0]
-    answer = client.post(f"/api/connectors/errors/{found['id']}/retry")
-    assert answer.status_code == 202
-    again = client.get("/api/connectors/errors").json()["items"][0]
-    assert (again["status"], again["attempt"]) == ("pending", 0)
-    with transaction() as session:
-        (asked,) = session.exec(select(JobRun).where(JobRun.job == "retry")).all()
-        audited = session.exec(select(AuditEvent).where(AuditEvent.action == "connector.retry_error")).all()
-    assert (str(asked.id), asked.subject) == (answer.json()["run_id"], found["connection_id"])
-    assert [event.entity_id for event in audited] == [found["id"]]
-
-
-def test_an_error_of_another_account_scope_is_not_there(
-    client: httpx.Client, worlds: dict[str, World]
-) -> None:
-    with transaction() as session:
-        foreign = session.exec(
-            select(ConnectorError).where(ConnectorError.account_scope_id == worlds["two"].scope)
-        ).first()
-        assert foreign is not None
-        identity, status = foreign.id, foreign.status
-    assert client.post(f"/api/connectors/errors/{identity}/retry").status_code == 404
-    with transaction() as session:
-        again = session.get(ConnectorError, identity)
-        assert again is not None
-        assert (again.status, again.attempt) == (status, again.attempt)
 
 
 def test_a_connector_that_is_not_asked_because_it_failed_says_so(
