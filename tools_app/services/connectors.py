@@ -3,7 +3,6 @@
 Connections belong to the account scope; rows and errors are counted inside the caller's projects only.
 """
 
-import datetime as dt
 from collections.abc import Sequence
 
 from sqlmodel import Session
@@ -14,7 +13,6 @@ from models.infra.scope import Scope
 from models.queries import connector_overview as overview
 from models.queries import runs_overview
 from models.queries.dashboard_board import STREAM_CODES, read_board
-from models.queries.job_runs import list_cadences
 from models.queries.moment import Moment
 from models.queries.projects import list_projects
 from models.queries.runs_overview import RunFacts
@@ -45,7 +43,7 @@ def cards(session: Session, scope: Scope, moment: Moment) -> tuple[ConnectorCard
     active = reversed(runs_overview.active_runs(session, scope))
     running = {run.subject: run for run in active if run.job == "sync"}
     circuits = enqueue.open_circuits({(each.connector, each.base_url) for each in connections})
-    next_run = next((each.next_run_at for each in list_cadences(session) if each.name == SYNC_CADENCE), None)
+    turn = next((each for each in enqueue.list_cadences(session) if each.name == SYNC_CADENCE), None)
     return tuple(
         _card(
             each,
@@ -53,7 +51,7 @@ def cards(session: Session, scope: Scope, moment: Moment) -> tuple[ConnectorCard
             running.get(str(each.id)),
             moment,
             project,
-            next_run,
+            turn,
             circuit_open=(each.connector, each.base_url) in circuits,
         )
         for each in connections
@@ -66,7 +64,7 @@ def _card(
     run: RunFacts | None,
     moment: Moment,
     project: str,
-    next_run_at: dt.datetime | None,
+    turn: enqueue.CadenceState | None,
     *,
     circuit_open: bool,
 ) -> ConnectorCard:
@@ -81,19 +79,22 @@ def _card(
         for each in streams
     )
     failed = facts.status in ("failed", "degraded")
+    last = facts.last_success_at
     return ConnectorCard(
         connection_id=str(facts.id),
         connector=facts.connector,
         origin=facts.base_url,
         state=state_of(facts.status, facts.last_success_at, moment, is_syncing=run is not None),
-        last_success_at=facts.last_success_at,
-        next_run_at=next_run_at if facts.enabled else None,
+        last_success_at=last,
+        next_run_at=turn.next_run_at if turn and facts.enabled else None,
         streams=rows,
         error_count=sum(each.errors for each in streams),
         error_code=facts.last_error_kind if failed else "",
         error_at=facts.last_error_at if failed else None,
         running=None if run is None else progress_view(run),
         circuit_open=circuit_open,
+        lag_s=None if last is None else max(0.0, (moment.now - last).total_seconds()),
+        cadence_s=turn.cadence_s if turn and turn.enabled and facts.enabled else None,
     )
 
 

@@ -5,7 +5,10 @@ from typing import Any
 
 import httpx
 
+from models.infra.database import transaction
 from models.infra.ids import new_id
+from models.tables.reliability import ConnectorError
+from tests.tools_app.world import Place
 
 Call = Callable[[httpx.Client, str | None], list[httpx.Response]]
 Key = tuple[str, str]
@@ -55,6 +58,24 @@ def _payloads(client: httpx.Client, project: str | None) -> list[httpx.Response]
 
 def _retry(client: httpx.Client, project: str | None) -> list[httpx.Response]:
     return [client.post(RETRY[1], json=_chosen(project))]
+
+
+def give_up(place: Place) -> None:
+    """A dead letter of the project, beside its error that waits."""
+    with transaction() as session:
+        session.add(
+            ConnectorError(
+                account_scope_id=place.scope,
+                project_id=place.project,
+                connection_id=place.connections["linear"],
+                stream="issues",
+                unit=f"given up {place.marker}",
+                error_kind="bad_record",
+                message=f"given up {place.marker}",
+                status="dead_letter",
+                attempt=5,
+            )
+        )
 
 
 READS: list[Key] = [*(("get", path) for path in _READS), PAYLOAD]

@@ -1,4 +1,5 @@
 import datetime as dt
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -9,9 +10,11 @@ from jobs.connectors.errors import VendorDown
 from models.infra.clock import utcnow
 from models.infra.database import transaction
 from models.infra.settings import override_settings
+from models.queries.job_runs import save_cadence
 from models.tables.platform import AuditEvent, JobRun
 from models.tables.reliability import ConnectorSyncState, ReconciliationMetric
 from tests.tools_app.world import World
+from tools_app.components.connector_card import present
 from tools_app.services.connectors import connectors_state
 from tools_app.services.dashboard import control_tower
 
@@ -66,6 +69,23 @@ def test_a_connector_is_late_after_two_cadences_and_failing_after_a_failed_run(
     card = next(each for each in connectors_state(world.of()) if each.connector == "linear")
     assert card.state == state
     assert card.error_code == ("" if status == "ok" else "vendor_down")
+
+
+def test_a_card_says_how_old_the_last_success_is_and_how_often_one_is_due(
+    client: httpx.Client, worlds: dict[str, World]
+) -> None:
+    with transaction() as session:
+        save_cadence(session, "sync", 900)
+        held = session.get(ConnectorSyncState, worlds["one"].places["alpha"].connections["linear"])
+        assert held is not None
+        held.last_success_at = utcnow() - dt.timedelta(minutes=40)
+        session.add(held)
+    found = cards(client)
+    assert found["linear"]["lag_s"] >= 2_400
+    assert (found["linear"]["cadence_s"], found["attio"]["lag_s"]) == (900, None)
+    (shown,) = [each for each in connectors_state(worlds["one"].of()) if each.connector == "linear"]
+    assert present(shown, "en").every == "every 15 min"
+    assert present(replace(shown, cadence_s=None), "en").every == ""
 
 
 def test_a_connector_that_never_ran_says_so_and_leaves_the_trust_bar_undated(

@@ -196,6 +196,7 @@ def searchable(worlds: dict[str, World]) -> dict[str, World]:
             compare(session, world)
         for place in world.places.values():
             fill_commerce(place)
+            connector_calls.give_up(place)
     return worlds
 
 
