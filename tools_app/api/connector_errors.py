@@ -35,6 +35,7 @@ class RetryInput(Input):
 
     project_id: str | None = Field(
         None,
+        min_length=1,
         max_length=64,
         description="Id or slug of a project, or `all`; left out: the session's active project.",
     )

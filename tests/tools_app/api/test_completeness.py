@@ -9,6 +9,8 @@ import pytest
 from sqlmodel import select
 
 from jobs import tasks
+from models.infra.cache import cache
+from models.infra.cache_tags import tags_of_job
 from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
 from models.infra.ids import new_id
@@ -51,6 +53,8 @@ def add(world: World, stream: str, minutes_ago: int, **values: object) -> None:
                 }
             )
         )
+    # As the end of a comparison does.
+    cache().renew(tags_of_job("reconcile", world.scope))
 
 
 def test_figures_are_of_the_whole_connection_over_all_projects(

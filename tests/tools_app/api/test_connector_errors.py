@@ -176,3 +176,10 @@ def test_errors_of_a_connection_that_is_switched_off_stay_as_they_are(
 )
 def test_a_retry_that_makes_no_sense_is_400(client: httpx.Client, body: dict[str, Any]) -> None:
     assert client.post(f"{ERRORS}/retry", json=body).status_code == 400
+
+
+def test_an_empty_project_is_400_and_not_taken_for_none(
+    client: httpx.Client, worlds: dict[str, World]
+) -> None:
+    assert client.get(ERRORS, params={"project_id": ""}).status_code == 400
+    assert client.post(f"{ERRORS}/retry", json={"project_id": ""}).status_code == 400
