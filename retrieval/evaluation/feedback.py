@@ -44,6 +44,7 @@ class FeedbackCase:
     scope: Scope
     shown: tuple[str, ...]
     answerable: bool
+    answer: str
     comment: str | None
     voted_at: datetime
     evidence: frozenset[str] | None
@@ -111,6 +112,7 @@ def case_of(vote: Feedback, run: QueryRun) -> FeedbackCase:
         scope=Scope.of(run.account_scope_id, [ProjectId(UUID(value)) for value in run.project_ids]),  # pyright: ignore[reportArgumentType]
         shown=tuple(_evidence_ids(run.hits)),
         answerable=run.answerable,
+        answer=run.answer,
         comment=vote.comment,
         voted_at=vote.created_at,
         evidence=None if vote.evidence is None else frozenset(vote.evidence),
