@@ -111,7 +111,11 @@ def case_head(case: Annotated[Any, CaseText], back: rx.Component) -> rx.Componen
 
 
 def record_choice(
-    title: rx.Var[str], lines: Annotated[Any, list[RecordLine]], chosen: rx.Var[Any], toggle: Any, part: str
+    title: rx.Var[str],
+    lines: Annotated[Any, list[RecordLine]],
+    chosen: Annotated[Any, list[str]],
+    toggle: Any,
+    part: str,
 ) -> rx.Component:
     """Draw records, each with a button that takes it as right or not; nothing where there are none."""
     return rx.cond(

@@ -7,7 +7,7 @@ told as gone and shown no more; then the answer that quoted it is not shown eith
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -18,6 +18,7 @@ from models.infra.ids import AccountScopeId, ProjectId
 from models.infra.scope import Scope
 from models.queries.feedback_cases import Status, page_of_cases
 from models.queries.projects import list_projects
+from models.tables.retrieval import Feedback, QueryRun
 from tools_app.services import audit_trail, search
 from tools_app.services.views import SessionView
 
@@ -92,20 +93,21 @@ def list_cases(
     with reading() as session:
         names = {str(each.id): each.name for each in list_projects(session, scope.account_scope_id)}
         rows, after = page_of_cases(session, scope, status, sort=sort, cursor=cursor, limit=limit)
-        found = [
-            CaseRow(
-                query_run_id=run.id,
-                question=run.query,
-                comment=vote.comment,
-                voted_at=vote.created_at,
-                mode=run.mode,
-                answerable=run.answerable,
-                project=names.get(run.project_ids[0], "") if len(run.project_ids) == 1 else "",
-                right=None if vote.evidence is None else len(vote.evidence),
-            )
-            for vote, run, *_ in rows
-        ]
+        found = [_row(row[0], row[1], names) for row in rows]
     return found, after
+
+
+def _row(vote: Feedback, run: QueryRun, names: Mapping[str, str]) -> CaseRow:
+    return CaseRow(
+        query_run_id=run.id,
+        question=run.query,
+        comment=vote.comment,
+        voted_at=vote.created_at,
+        mode=run.mode,
+        answerable=run.answerable,
+        project=names.get(run.project_ids[0], "") if len(run.project_ids) == 1 else "",
+        right=None if vote.evidence is None else len(vote.evidence),
+    )
 
 
 def get_case(scope: Scope, query_run_id: UUID) -> CaseView:
