@@ -94,8 +94,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--questions", type=int, default=QUESTIONS)
     parser.add_argument("--keep", type=Path, help="where the loaded database stays for the next run")
     given = parser.parse_args(arguments)
-    chosen: list[int] = given.chunks
-    sizes: list[int] = sorted({*chosen, LARGE} if given.large else set(chosen))
+    chosen: set[int] = {int(size) for size in given.chunks}
+    sizes: list[int] = sorted(chosen | ({LARGE} if given.large else set()))
     try:
         base, words = _read_demo()
     except NoDemo as error:

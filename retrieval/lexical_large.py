@@ -23,7 +23,7 @@ from retrieval.statistics import TableStatistics
 from retrieval.terms import LexicalHit, LexicalResult, Term
 
 # A word of like meaning this far from the one that was typed adds rows and next to nothing to a score.
-_LEAST_WEIGHT = 0.2
+_LEAST_WEIGHT = 0.35
 _MOST_PAIRS = 6
 # No driving word may bring more rows than this, whatever the statistics say.
 _EACH = 1500

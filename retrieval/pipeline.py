@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Literal
 from uuid import UUID
 
@@ -85,7 +86,7 @@ def ask(
         groups = store.count_by_group(session, filters)
         shown_completeness = completeness.read(session, query.scope)
     result, ranked, evidence, chance = found.result, found.ranked, found.evidence, found.support
-    answerable = bool(ranked) and chance >= settings.support.threshold
+    answerable = bool(ranked) and (bool(found.themes) or chance >= settings.support.threshold)
     # Only what is returned as evidence may be quoted, so that every citation resolves.
     if not answerable:
         draft = _refusal(query, found, settings, groups)
@@ -183,7 +184,9 @@ def _by_themes(session: Session, query: Query, filters: Filters, model: RoleEmbe
     ordered = tuple(dict.fromkeys(best[hit.chunk.evidence_id] for hit in hits))
     result = SearchResult(ordered, NameMatch({}, {}, {}), LexicalResult())
     ranked, evidence = _live_evidence(session, query.scope, result, query.top_k)
-    return Found(result, ranked, evidence, 1.0 if ranked else 0.0, themes)
+    # A theme is there or not; how near its evidence is to the question is all there is to say about relevance.
+    nearness = fmean(hit.similarity for hit in ranked) if ranked else 0.0
+    return Found(result, ranked, evidence, nearness, themes)
 
 
 def record_feedback(

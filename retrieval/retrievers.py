@@ -210,14 +210,17 @@ class HybridRetriever(_ScopedRetriever):
         """
         scope = self._filters.scope
         seeds = graph.named_entities(self._session, scope, question)
+        started: dict[UUID, float] = {}
         if not seeds and self._mode != "hybrid":
             both = {
                 key: similarity.get(key, 0.0) + coverage.get(key, 0.0) for key in {**similarity, **coverage}
             }
             best = sorted(both, key=lambda key: (-both[key], str(key)))[:_SEED_CHUNKS]
             seeds = graph.entities_of(self._session, scope, best)
+            # What the neighbourhood starts from belongs to it, whether or not anybody is known there.
+            started = dict.fromkeys(best, 1.0)
         if not seeds:
-            return {}
+            return started
         worth = graph.neighbourhood(self._session, scope, seeds)
         settings = self._profile.candidates
         limit = settings.linked if self._mode == "hybrid" else settings.neighbourhood
@@ -225,7 +228,7 @@ class HybridRetriever(_ScopedRetriever):
         about = graph.chunks_about(self._session, self._filters, self._model.spec, vector, worth, limit)
         similarity |= {key: near for key, (_, near) in about.items() if near is not None}
         linked = graph.worth_of(self._session, worth, {**similarity, **coverage})
-        return linked | {key: value for key, (value, _) in about.items()}
+        return linked | {key: value for key, (value, _) in about.items()} | started
 
     def _ahead_of_the_index(self, asked_for: str, waiting: Sequence[StoredChunk]) -> dict[UUID, float]:
         """The cosine of chunks that have no vector yet, best covered first: of a few their own, of the rest the mean.

@@ -65,13 +65,12 @@ def read_statistics(session: Session) -> TableStatistics:
     if held is not None and now - held[0] < _TTL_S:
         return held[1]
     rows = session.connection().execute(text(_READ)).all()
-    # After the shares of the elements come their least, their greatest and the share of nulls.
-    none: dict[str, float] = {}
-    shares: dict[str, dict[str, float]] = {
-        row.name: dict(zip(row.keys or (), row.shares or (), strict=False)) for row in rows
-    }
+    shares: dict[str, dict[str, float]] = {"tsv": {}, "project_id": {}}
+    for row in rows:
+        # After the shares of the elements come their least, their greatest and the share of nulls.
+        shares[row.name].update(zip(row.keys or (), row.shares or (), strict=False))
     total = max((float(row.rows) for row in rows), default=0.0)
-    made = TableStatistics(max(total, 0.0), shares.get("tsv", none), shares.get("project_id", none))
+    made = TableStatistics(max(total, 0.0), shares["tsv"], shares["project_id"])
     with _Kept.lock:
         _Kept.read[key] = (now, made)
     return made

@@ -15,7 +15,7 @@ import orjson
 
 _HEAD = struct.Struct("!BdH")
 _PLAIN, _ZLIB = 1, 2
-# Measured on answers of this API: level 1 takes 60 µs for 30 kB and leaves a seventh; below 1 kB it saves no packet.
+# Level 1 leaves about a quarter of a page of JSON lists (33 kB: 0.3 ms of CPU); below 1 kB it saves no packet.
 _COMPRESS_FROM = 1_024
 _LEVEL = 1
 _WORTH = 0.8

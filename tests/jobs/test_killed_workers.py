@@ -25,7 +25,7 @@ from tests.jobs.test_runs import row_of
 from tests.jobs.test_worker import until, worker_process
 from tests.vendors import Vendors
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_800)]
 
 MOMENTS = 20
 Copy = dict[str, list[tuple[str, str]]]

@@ -127,9 +127,9 @@ def _check_limited(request: Request, session: SessionView) -> None:
 
 
 def _names_project(dependant: Dependant) -> bool:
-    """Whether an endpoint takes a `project_id`, as a parameter or in its body: then a service resolves it for the caller."""
+    """Whether an endpoint takes projects, as a parameter or in its body: then a service resolves them for the caller."""
     return (
-        any(each.alias == "project_id" for each in dependant.query_params)
+        any(each.alias in ("project_id", "project_ids") for each in dependant.query_params)
         or any(
             "project_id" in getattr(each.field_info.annotation, "model_fields", {})
             for each in dependant.body_params

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import reflex as rx
 
-from tools_app.components.elements import CARD, classes, icon, inline_style
+from tools_app.components.elements import CARD, classes, icon, inline_style, outside_link
 from tools_app.i18n import formats
 from tools_app.i18n.catalogue import text, text_or
 from tools_app.i18n.locale_state import t
@@ -103,10 +103,9 @@ def coverage_card(
         rx.el.section(
             rx.el.div(
                 rx.el.h2(t("jobs.queues"), class_name="text-sm font-semibold"),
-                # A plain load: the dashboard is no page of this application.
-                rx.el.a(
+                outside_link(
                     t("queue_dashboard.open"),
-                    href="/rq/",
+                    to="/rq/",
                     class_name="rounded text-xs font-medium text-accent-ink hover:underline",
                 ),
                 class_name="flex items-baseline justify-between gap-3",

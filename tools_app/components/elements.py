@@ -85,6 +85,11 @@ def file_link(*children: Any, to: rx.Var[str] | str, **props: Any) -> rx.Compone
     )
 
 
+def outside_link(*children: Any, to: rx.Var[str] | str, **props: Any) -> rx.Component:
+    """A link to a page of ours that is no page of this application: loaded as a whole, or it would be drawn as unknown."""
+    return ReactRouterLink.create(*children, to=to, reload_document=True, discover="none", **props)
+
+
 def vendor_link(*children: Any, to: rx.Var[str] | str, **props: Any) -> rx.Component:
     """A link to a record at its vendor, in a new tab that learns nothing about this one."""
     return rx.el.a(*children, href=to, target="_blank", rel="noopener noreferrer", **props)

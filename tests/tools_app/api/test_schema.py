@@ -7,6 +7,7 @@ The questions are the same in every run (derandomised), bounded, and asked of a 
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -20,7 +21,7 @@ from tests.tools_app.conftest import PASSWORD, USER
 from tests.tools_app.world import World
 from tools_app.services import auth, devices
 
-EXAMPLES = 12
+EXAMPLES = 8
 _FAULTS = (
     checks.not_a_server_error,
     checks.status_code_conformance,
@@ -96,6 +97,12 @@ def can_be_wrong(operation: Any) -> bool:
     return bool(operation.query or operation.body or operation.path_parameters)
 
 
+def is_whole(case: Any, answer: Any) -> bool:
+    """Whether every query parameter of a case was on the wire."""
+    sent = parse_qs(urlsplit(answer.request.url).query, keep_blank_values=True)
+    return set(case.query or {}) <= set(sent)
+
+
 def log_in(device: str | None = None) -> tuple[dict[str, str], str]:
     """Headers of a new session, and the device to show next time: the walk itself uses up the login's attempts."""
     cookies = "" if device is None else f"{devices.cookie_name()}={device}"
@@ -127,7 +134,9 @@ def test_with_a_session_every_answer_is_one_the_document_promises(
 
         def check(case: Any, ask: Ask = ask, own: bool = own) -> None:
             answer = wire(**log_in(device)[0])(case) if own else ask(case)
-            case.validate_response(answer, checks=wanted)
+            # An empty list or object is sent as nothing: what was wrong with it never left.
+            checked = [each for each in wanted if each is not _REJECTS or is_whole(case, answer)]
+            case.validate_response(answer, checks=checked)
 
         walk(operation, mode, 2 if own else EXAMPLES, check)
         asked.add(of(operation))

@@ -29,6 +29,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "/search": (f"q={QUESTION}", *(f"q={QUESTION}&mode={mode}" for mode in ("vector", "lexical")), "q=mark"),
     "/jobs": ("", "connector=linear"),
     "/system": ("",),
+    "/security": ("",),
     "/records": tuple(
         f"set={code}"
         for code in (

@@ -9,7 +9,7 @@ import pytest
 
 from models.infra.errors import Unavailable
 from tools_app.pages.search import SearchState
-from tools_app.services import search as service
+from tools_app.services import answers
 
 Tab = Callable[[str], Any]
 FORM = {"question": "Who waits for us?", "mode": "hybrid"}
@@ -32,10 +32,10 @@ def test_one_source_is_asked_alone(tab: Tab):
 
 @pytest.mark.parametrize("fault", [Unavailable(), ZeroDivisionError()])
 def test_a_question_that_fails_ends_the_waiting(tab: Tab, monkeypatch: pytest.MonkeyPatch, fault: Exception):
-    def fail(*_: object) -> None:
+    async def fail(*_: object) -> None:
         raise fault
 
-    monkeypatch.setattr(service, "ask", fail)
+    monkeypatch.setattr(answers, "ask", fail)
     root = tab("/search?project=all&q=anything")
     shown = root.substates[SearchState.get_name()]
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from unittest.mock import patch
+from uuid import UUID
 
 import httpx
 import pytest
@@ -125,7 +126,7 @@ async def test_what_waits_is_written_at_the_end_even_if_the_database_is_away_for
 ) -> None:
     first = await answer(worlds["one"].of("alpha"), QUESTION, "owner")
     for _ in range(3):
-        assert run_log.add(a_run(QueryRunId(json.loads(b"{" + first.body())["query_run_id"])))
+        assert run_log.add(a_run(QueryRunId(UUID(json.loads(b"{" + first.body())["query_run_id"]))))
     tries: list[int] = []
 
     def flaky(session: Session, runs: object) -> int:
