@@ -16,7 +16,8 @@ from tools_app.pages.frame import frame, until_ready
 from tools_app.pages.questions import ROUTE, STATUSES, AskedLine, CaseLine, QuestionsState
 from tools_app.pages.shell_state import ShellState
 
-_GRID = "grid gap-4 md:grid-cols-2 xl:grid-cols-3"
+# The votes over the whole width, the others beside each other.
+_GRID = "grid gap-4 md:grid-cols-2 md:[&>:first-child]:col-span-2"
 
 
 def page() -> rx.Component:
@@ -158,7 +159,7 @@ def _modes() -> rx.Component:
 def _mode_line(line: Annotated[Any, AskedLine]) -> rx.Component:
     figure = "tabular px-4 py-2 text-end text-ink whitespace-nowrap"
     return rx.el.tr(
-        rx.el.th(line.name, scope="row", class_name="px-4 py-2 text-start font-normal text-ink-2"),
+        rx.el.th(line.name, scope="row", class_name="min-w-40 px-4 py-2 text-start font-normal text-ink-2"),
         rx.el.td(line.questions, class_name=figure),
         rx.el.td(line.no_answer, class_name=figure),
         rx.el.td(line.p50, class_name=figure),

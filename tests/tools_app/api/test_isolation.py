@@ -107,12 +107,13 @@ def stream(client: httpx.Client, _project: str | None) -> list[httpx.Response]:
 
 
 def open_neighbours(client: httpx.Client, project: str | None) -> list[httpx.Response]:
-    """Opens what stands around every record that a question brings up."""
+    """Opens what stands around every record that a question brings up, else around one that is not there."""
     chosen = {} if project is None else {"project_id": project}
     shown = client.post("/api/lightrag/query", json={"query": QUESTION, **chosen})
+    ids = [item["id"] for item in shown.json().get("evidence", [])] or [f"message:{new_id()}"]
     return [
-        client.get(f"/api/lightrag/evidence/{item['id']}/neighbours", params={"around": 10, **chosen})
-        for item in shown.json().get("evidence", [])
+        client.get(f"/api/lightrag/evidence/{each}/neighbours", params={"around": 10, **chosen})
+        for each in ids
     ]
 
 
