@@ -398,22 +398,3 @@ class AnswerView:
     completeness_pct: float | None = None
     completeness_unknown: bool = False
     completeness_known_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RecentQuery:
-    """One earlier question of this scope."""
-
-    query_run_id: str
-    text: str
-    asked_at: datetime
-    answerable: bool
-    project: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SuggestedQuestion:
-    """A question worth asking here: a text of the catalogue (`suggest.<code>`) with names from the data."""
-
-    code: str
-    params: dict[str, str] = field(default_factory=dict)

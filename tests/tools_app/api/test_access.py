@@ -15,8 +15,10 @@ from models.infra.errors import Forbidden
 from models.infra.settings import override_settings
 from models.tables.access import ApiKey
 from models.tables.platform import AuditEvent
-from tests.tools_app.api.test_isolation import CALLS, READS_BUSINESS_DATA, foreign
+from tests.tools_app.api.question_calls import fill_questions
+from tests.tools_app.api.test_isolation import CALLS, READS_BUSINESS_DATA, foreign, indexed
 from tests.tools_app.commerce import fill_commerce
+from tests.tools_app.conftest import USER
 from tests.tools_app.world import World, unused_id
 from tools_app.services import api_keys, auth
 
@@ -243,6 +245,8 @@ def test_a_limited_key_reads_its_project_and_not_another(
     holder: Holder, client: httpx.Client, worlds: dict[str, World]
 ) -> None:
     fill_commerce(worlds["one"].places["alpha"])
+    fill_questions(worlds["one"].places["alpha"], USER)
+    indexed(worlds["one"])
     program = holder(project_ids=["alpha"])
     beta = str(worlds["one"].places["beta"].project)
     assert [each["slug"] for each in program.get("/api/projects").json()["items"]] == ["alpha"]

@@ -168,7 +168,10 @@ class Walk:
             assert error is not None
         self.call("post", "/api/projects", {"slug": "gamma", "name": "Gamma"})
         self.call("post", "/api/projects/{project_id}/select", project_id="all")
-        self.call("post", "/api/lightrag/feedback", {"query_run_id": str(run.id), "rating": "up"})
+        self.call("post", "/api/lightrag/feedback", {"query_run_id": str(run.id), "rating": "down"})
+        self.call("put", "/api/lightrag/cases/{query_run_id}", {"evidence": []}, query_run_id=run.id)
+        kept = self.call("post", "/api/lightrag/saved", {"query": "x"})["saved"]
+        self.call("delete", "/api/lightrag/saved/{saved_id}", saved_id=kept["id"])
         self.call("post", "/api/lightrag/refresh")
         self.call("post", "/api/connectors/errors/retry", {"error_ids": [str(error.id)]})
         self.call("post", "/api/connectors/sync")
