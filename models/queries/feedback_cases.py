@@ -5,11 +5,9 @@ A case is seen only with every project that its question was asked over.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from uuid import UUID
 
-from sqlalchemy import Row
 from sqlmodel import Session, col, select
 
 from models.infra.scope import Scope
@@ -36,13 +34,14 @@ def thumbs_down(scope: Scope) -> Any:
 
 def page_of_cases(
     session: Session, scope: Scope, status: Status | None, *, sort: str, cursor: str | None, limit: int
-) -> tuple[Sequence[Row[Any]], str | None]:
+) -> tuple[list[tuple[Feedback, QueryRun]], str | None]:
     """Cases (None: open and completed) and the next cursor. Raises InvalidInput for an unknown sort or cursor."""
     statement = thumbs_down(scope)
     if status is not None:
         judged = col(Feedback.evidence).is_not(None)
         statement = statement.where(judged if status == "completed" else ~judged)
-    return keyset_page(session, statement, SORTS, sort, col(Feedback.id), cursor=cursor, limit=limit)
+    rows, after = keyset_page(session, statement, SORTS, sort, col(Feedback.id), cursor=cursor, limit=limit)
+    return [cast("tuple[Feedback, QueryRun]", tuple(row)) for row in rows], after
 
 
 def one_case(
