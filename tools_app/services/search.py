@@ -28,6 +28,7 @@ from models.queries.completeness import Total, weakest
 from models.queries.projects import list_projects
 from models.queries.query_log import run_projects
 from tools_app.services import audit_trail
+from tools_app.services.job_requests import ask_for
 from tools_app.services.moments import scope_and_moment
 from tools_app.services.run_log import run_log
 from tools_app.services.views import (
@@ -266,17 +267,4 @@ def index_coverage(scope: Scope) -> IndexCoverage:
 
 def refresh(session: SessionView) -> tuple[str, ...]:
     """Ask for indexing of the caller's account scope; answers the ids of the runs."""
-    from jobs import enqueue  # noqa: PLC0415
-
-    account_scope_id = AccountScopeId(UUID(session.account_scope_id))
-    asked = tuple(run.run_id for run in enqueue.request_indexing(account_scope_id, session.user))
-    with transaction() as db:
-        audit_trail.record_event(
-            db,
-            actor=session.user,
-            action="lightrag.refresh",
-            entity=audit_trail.Entity("account_scope", session.account_scope_id),
-            account_scope_id=account_scope_id,
-            after={"runs": list(asked)},
-        )
-    return asked
+    return tuple(run.run_id for run in ask_for(session, "index"))
