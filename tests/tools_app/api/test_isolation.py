@@ -102,7 +102,7 @@ def open_neighbours(client: httpx.Client, project: str | None) -> list[httpx.Res
     """Opens what stands around every record that a question brings up, else around one that is not there."""
     chosen = {} if project is None else {"project_id": project}
     shown = client.post("/api/lightrag/query", json={"query": QUESTION, **chosen})
-    ids = [item["id"] for item in shown.json().get("evidence", [])] or [str(new_id())]
+    ids = [item["id"] for item in shown.json().get("evidence", [])] or [f"message:{new_id()}"]
     return [
         client.get(f"/api/lightrag/evidence/{each}/neighbours", params={"around": 10, **chosen})
         for each in ids
@@ -152,8 +152,8 @@ CALLS: dict[tuple[str, str], Call] = {
     # Logout has tests of its own (test_auth).
     ("post", "/api/auth/logout"): lambda _client, _project: [],
     **commerce_calls.CALLS,
-    **question_calls.CALLS,
     **connector_calls.CALLS,
+    **question_calls.CALLS,
 }
 
 READS_BUSINESS_DATA = [
