@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import httpx
 from sqlmodel import select
@@ -16,12 +17,18 @@ Key = tuple[str, str]
 Call = Callable[[httpx.Client, str | None], list[httpx.Response]]
 
 
+def case_id(marker: str) -> UUID:
+    """The id of the case that `fill_questions` makes in the project of a marker."""
+    return uuid5(NAMESPACE_URL, marker)
+
+
 def fill_questions(place: Place, user: str) -> QueryRun:
     """A question of the project with a thumbs-down, shown with its messages, and a question that is kept."""
     projects = [str(place.project)]
     with transaction() as session:
         messages = session.exec(select(Message.id).where(Message.project_id == place.project)).all()
         run = QueryRun(
+            id=case_id(place.marker),
             account_scope_id=place.scope,
             project_ids=projects,
             query=f"Asked about {place.marker}?",
