@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 export PYTHONPATH := $(CURDIR)
 .DEFAULT_GOAL := help
-.PHONY: help up down reset test test-slow lint types fmt lock eval tune bench bench-sync bench-query tick venv venv-dev browser password preflight bench-api bench-webhooks
+.PHONY: help up down reset test test-slow lint types fmt lock eval tune bench bench-sync bench-query tick venv venv-dev browser password preflight bench-api bench-webhooks notebooks
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ eval: venv-dev ## measure every mode and the predecessor on every judged set (SE
 
 tune: venv-dev ## choose the ranking's weights and the refusal threshold on the development questions; prints them
 	@$(VENV)/python -m deploy.evaluate --fit $(if $(SETS_DIR),--sets-dir $(SETS_DIR)) $(if $(PAGES),--pages $(PAGES))
+
+notebooks: venv-dev ## open the notebooks in JupyterLab with their data ready (RUN=1: run them all; SMALL=1: on a part of it)
+	@$(VENV)/python -m deploy.notebooks $(if $(RUN),--run) $(if $(SMALL),--small) $(if $(PROMOTE),--promote $(PROMOTE))
 
 bench: bench-sync bench-query bench-api bench-webhooks ## everything that is measured against a promised time
 

@@ -104,11 +104,7 @@ class LocalE5(RoleEmbedding):
     def encode(self, texts: Sequence[str], role: Role) -> Vectors:
         cleaned = [clean_text(text)[:MAX_CHARS] or " " for text in texts]
         vectors = self._raw(cleaned, role)
-        if not self.centred:
-            return vectors
-        means = _means()
-        offsets = np.stack([means[role, detect(text)] for text in cleaned]) if cleaned else vectors
-        return unit(vectors - offsets)
+        return centre(vectors, cleaned, role) if self.centred else vectors
 
     def _raw(self, texts: list[str], role: Role) -> Vectors:
         model = _local_model()
@@ -123,6 +119,13 @@ class LocalE5(RoleEmbedding):
         # The engine releases the interpreter lock; its own OpenMP threads hang in a forked child.
         with ThreadPoolExecutor(self.threads, thread_name_prefix="embed") as pool:
             return np.stack(list(pool.map(one, texts)))
+
+
+def centre(vectors: Vectors, texts: Sequence[str], role: Role) -> Vectors:
+    """The local model's vectors of these texts without the mean of their language, as unit vectors of the same shape."""
+    means = _means()
+    offsets = np.stack([means[role, detect(text)] for text in texts]) if len(texts) else vectors
+    return unit(vectors - offsets)
 
 
 class OpenAICompatible(RoleEmbedding):

@@ -1,17 +1,27 @@
-"""Parameters of retrieval as one frozen value, read from ``profiles/*.toml``; unknown names are refused."""
+"""Parameters of retrieval as one frozen value, read from ``profiles/*.toml``; unknown names are refused.
+
+Which profile answers is said by ``promoted.toml``, which the notebook on promotion writes with the scores it measured
+(``evaluation.promotion``). Files of the installation (``DATA_DIR/profiles``) win over the packaged ones.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
+from models.infra.settings import get_settings
 from retrieval.schemas import Frozen
 
 PROFILES = Path(__file__).parent / "profiles"
+PROMOTED = "promoted.toml"
+# A name is a file's name, never a path.
+NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
 # What the ranking weighs, in the order in which ``ranking.features`` gives it; ``restated`` is computed from its result.
 Feature = Literal[
@@ -111,7 +121,7 @@ class Quality(Frozen):
 class Profile(Frozen):
     """All parameters."""
 
-    name: str
+    name: str = Field(pattern=NAME)
     candidates: Candidates
     fusion: Fusion
     lexical: Lexical
@@ -121,10 +131,68 @@ class Profile(Frozen):
     quality: Quality = Quality()
 
 
+class Score(Frozen):
+    """One measure of a promoted profile: the mean over ``questions`` with its 95 % interval, 0..1."""
+
+    set: str
+    part: str
+    measure: str
+    mean: float
+    low: float
+    high: float
+    questions: int
+
+
+class Promotion(Frozen):
+    """Which profile answers, and what it was measured at; ``digest`` tells which parameters those were."""
+
+    profile: str = Field(pattern=NAME)
+    digest: str
+    measured_on: date
+    scores: tuple[Score, ...] = ()
+
+
+def load_profile(name: str | None = None) -> Profile:
+    """The profile of that name; without a name the promoted one. A changed file counts from the next call on.
+
+    Raises FileNotFoundError, ValueError for a file under another name than its own, or pydantic's ValidationError.
+    """
+    path = _find(f"{name or read_promotion().profile}.toml")
+    profile = _profile(path, path.stat().st_mtime_ns)
+    if profile.name != path.stem:
+        raise ValueError(f"{path} holds the profile {profile.name!r}: a profile's file bears its name")
+    return profile
+
+
+def read_promotion() -> Promotion:
+    """What was promoted. Raises FileNotFoundError or pydantic's ValidationError."""
+    path = _find(PROMOTED)
+    return _promotion(path, path.stat().st_mtime_ns)
+
+
+def digest(profile: Profile) -> str:
+    """A short fingerprint of all parameters, the name left out."""
+    return hashlib.sha256(profile.model_dump_json(exclude={"name"}).encode()).hexdigest()[:16]
+
+
+def own_profiles() -> Path:
+    """Where an installation keeps profiles of its own."""
+    return get_settings().data_dir.resolve() / "profiles"
+
+
+def _find(file: str) -> Path:
+    own = own_profiles() / file
+    return own if own.is_file() else PROFILES / file
+
+
 @lru_cache(maxsize=8)
-def load_profile(name: str = "default") -> Profile:
-    """The profile of that name. Raises FileNotFoundError or pydantic's ValidationError."""
-    return Profile.model_validate(tomllib.loads((PROFILES / f"{name}.toml").read_text()))
+def _profile(path: Path, changed_at: int) -> Profile:  # noqa: ARG001  part of the key: a changed file is read again
+    return Profile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+@lru_cache(maxsize=2)
+def _promotion(path: Path, changed_at: int) -> Promotion:  # noqa: ARG001  as above
+    return Promotion.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
 
 
 def changed(profile: Profile, changes: dict[str, Any]) -> Profile:

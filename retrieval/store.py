@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import text
@@ -19,8 +20,34 @@ from retrieval.filters import Filters
 from retrieval.names import Name
 from retrieval.schemas import GROUP_OF, RetrievalStatus, SourceType
 
-# The index scan goes on until the filters have let enough rows through; bounded so that a rare filter ends.
-_ITERATIVE_SCAN = ("SET LOCAL hnsw.iterative_scan = relaxed_order", "SET LOCAL hnsw.ef_search = 100")
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """How the vector index is searched; for the transaction, so that one transaction keeps to one way.
+
+    ``iterative`` goes on until the filters have let enough rows through, bounded so that a rare filter ends. ``way``: as the
+    planner likes, by the vector index in any case, or exactly, without it. The last two are for measuring.
+    """
+
+    ef_search: int = 100
+    iterative: bool = True
+    way: Literal["planned", "index", "exact"] = "planned"
+
+    def settings(self) -> tuple[str, ...]:
+        """The statements that set it."""
+        ways = {
+            "planned": (),
+            "index": ("SET LOCAL enable_sort = off",),
+            "exact": ("SET LOCAL enable_indexscan = off",),
+        }
+        return (
+            f"SET LOCAL hnsw.iterative_scan = {'relaxed_order' if self.iterative else 'off'}",
+            f"SET LOCAL hnsw.ef_search = {self.ef_search:d}",
+            *ways[self.way],
+        )
+
+
+SCAN = Scan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +100,13 @@ def check_model(session: Session, spec: ModelSpec) -> bool:
 
 
 def search_vectors(
-    session: Session, filters: Filters, spec: ModelSpec, vector: Vectors, limit: int
+    session: Session, filters: Filters, spec: ModelSpec, vector: Vectors, limit: int, scan: Scan = SCAN
 ) -> list[tuple[UUID, float]]:
     """The nearest chunks with their cosine similarity (-1..1), best first; at most ``limit``."""
     if filters.sees_nothing:
         return []
     connection = session.connection()
-    for setting in _ITERATIVE_SCAN:
+    for setting in scan.settings():
         connection.execute(text(setting))
     condition, values = filters.sql()
     narrow = "" if filters.by_scope_only else "JOIN rag_chunks c ON c.id = e.chunk_id"

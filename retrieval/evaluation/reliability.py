@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from sqlmodel import Session
 
-from models.infra.database import reading
+from models.infra.database import engine
 from retrieval import pipeline, quality
 from retrieval.evaluation.datasets import GoldQuestion
 from retrieval.evaluation.world import WorldScope
@@ -69,7 +69,8 @@ def answer_all(world: WorldScope, questions: Sequence[GoldQuestion], profile: Pr
 
 def _judged(world: WorldScope, question: GoldQuestion, profile: Profile) -> Answered:
     query = Query(text=question.question, scope=world.of(question))
-    with reading() as session:
+    # The run is logged like any other, and forgotten: a session that only reads could not log it.
+    with Session(engine(), expire_on_commit=False) as session:
 
         @contextmanager
         def unlogged() -> Iterator[Session]:

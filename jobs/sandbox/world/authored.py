@@ -4,11 +4,13 @@ Keys are unique inside a project. Times are notional (see `calendar`). Nothing h
 ids; `Agreement` and `Storyline` are truths for evaluation that no vendor server ever receives.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from jobs.sandbox.world.calendar import Lang, Notional
+from jobs.sandbox.world.reading import WorldError
 
 Presence = Literal["cw", "attio"]
 ParentKind = Literal["deal", "company", "person"]
@@ -256,3 +258,9 @@ class StudioWorld:
     staff: dict[str, StaffMember]
     hotline: Hotline | None
     projects: dict[str, ProjectWorld]
+
+    def only(self, slugs: Collection[str]) -> Self:
+        """The same studio with these projects alone. Raises WorldError for a project that it does not have."""
+        if unknown := set(slugs) - self.projects.keys():
+            raise WorldError(f"there is no project {', '.join(sorted(unknown))}")
+        return replace(self, projects={slug: held for slug, held in self.projects.items() if slug in slugs})

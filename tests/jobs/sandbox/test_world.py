@@ -10,7 +10,7 @@ from jobs.sandbox.bindings import demo_bindings
 from jobs.sandbox.tenant import Tenant
 from jobs.sandbox.world.authored import ProjectWorld, StudioWorld
 from jobs.sandbox.world.loader import TWIN_FOLDER, WORLD_FOLDER, load_studio
-from jobs.sandbox.world.reading import Fields, read_yaml
+from jobs.sandbox.world.reading import Fields, WorldError, read_yaml
 
 
 def clients(world: StudioWorld) -> list[ProjectWorld]:
@@ -223,3 +223,12 @@ def test_the_twin_looks_alike_and_every_text_of_it_is_its_own(world: StudioWorld
         assert {c.name for c in project.companies.values()} <= {
             c.name for c in world.projects[slug].companies.values()
         }
+
+
+def test_a_part_of_the_studio_holds_the_named_projects_alone(world: StudioWorld) -> None:
+    part = world.only(("harbor-pine", "voltline"))
+    assert list(part.projects) == ["harbor-pine", "voltline"]
+    assert part.projects["voltline"] is world.projects["voltline"]
+    assert part.staff == world.staff
+    with pytest.raises(WorldError, match="nowhere"):
+        world.only(("voltline", "nowhere"))
