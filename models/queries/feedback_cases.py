@@ -5,7 +5,7 @@ A case is seen only with every project that its question was asked over.
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlmodel import Session, col, select
@@ -41,7 +41,8 @@ def page_of_cases(
         judged = col(Feedback.evidence).is_not(None)
         statement = statement.where(judged if status == "completed" else ~judged)
     rows, after = keyset_page(session, statement, SORTS, sort, col(Feedback.id), cursor=cursor, limit=limit)
-    return [cast("tuple[Feedback, QueryRun]", tuple(row)) for row in rows], after
+    # The page adds what it is sorted by to each row.
+    return [(row.Feedback, row.QueryRun) for row in rows], after
 
 
 def one_case(

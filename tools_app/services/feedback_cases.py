@@ -93,7 +93,7 @@ def list_cases(
     with reading() as session:
         names = {str(each.id): each.name for each in list_projects(session, scope.account_scope_id)}
         rows, after = page_of_cases(session, scope, status, sort=sort, cursor=cursor, limit=limit)
-        found = [_row(row.Feedback, row.QueryRun, names) for row in rows]
+        found = [_row(vote, run, names) for vote, run in rows]
     return found, after
 
 
