@@ -13,6 +13,7 @@ from uuid import UUID
 from redis.exceptions import RedisError
 from rq import Worker
 from rq.worker import BaseWorker
+from sqlmodel import Session
 
 from jobs import queues, runs
 from jobs.connectors.breaker import circuit_key, read_circuit
@@ -236,10 +237,7 @@ def jobs_status(scope: Scope, limit: int = 50) -> JobsStatus:
     """What the queue does now, and the scope's newest runs. Without Redis the database's part is still answered."""
     with reading() as session:
         recent = tuple(_run_state(row) for row in job_runs.list_recent(session, scope, limit))
-        schedule = tuple(
-            CadenceState(row.name, row.cadence_s, row.enabled, row.last_dispatched_at, row.next_run_at)
-            for row in job_runs.list_cadences(session)
-        )
+        schedule = list_cadences(session)
         outbox = job_runs.count_outbox(session)
     try:
         states, workers = look_at_queues()
@@ -247,6 +245,14 @@ def jobs_status(scope: Scope, limit: int = 50) -> JobsStatus:
         log.warning("queue away", error=str(error))
         return JobsStatus(False, (), (), schedule, recent, outbox)
     return JobsStatus(True, states, workers, schedule, recent, outbox)
+
+
+def list_cadences(session: Session) -> tuple[CadenceState, ...]:
+    """The entries of the schedule, as the database has them."""
+    return tuple(
+        CadenceState(row.name, row.cadence_s, row.enabled, row.last_dispatched_at, row.next_run_at)
+        for row in job_runs.list_cadences(session)
+    )
 
 
 def look_at_queues() -> tuple[tuple[QueueState, ...], tuple[WorkerState, ...]]:

@@ -20,7 +20,7 @@ from models.infra import metrics
 from models.infra.clock import utcnow
 from models.infra.errors import InvalidInput, NotFound
 from models.infra.ids import new_id
-from models.infra.logging import get_logger
+from models.infra.logging import get_logger, request_id
 from models.infra.scope import Scope
 from models.infra.settings import get_settings
 from models.tables.retrieval import Feedback, QueryRun
@@ -70,8 +70,9 @@ def ask(
     *,
     profile: Profile | None = None,
     on_text: Callable[[str], None] | None = None,
+    asked_by: str | None = None,
 ) -> Answer:
-    """Answer a question inside its scope and log the run.
+    """Answer a question inside its scope and log the run as asked by a user.
 
     ``on_text`` receives a language model's raw text while it is written. Raises EmbeddingMismatch when the index holds
     vectors of another length, Unavailable when an embedding endpoint is away.
@@ -123,7 +124,7 @@ def ask(
         took_ms=round((time.perf_counter() - started) * 1000, 1),
     )
     with session_factory() as session:
-        _log_run(session, query, answer, ranked[: query.top_k], settings, chance)
+        _log_run(session, query, answer, ranked[: query.top_k], settings, chance, asked_by)
     metrics.lightrag_query_duration_seconds.labels(query.mode, "false").observe(time.perf_counter() - started)
     log.info(
         "question answered",
@@ -357,6 +358,7 @@ def _log_run(
     ranked: Sequence[RankedChunk],
     profile: Profile,
     chance: float | None,
+    asked_by: str | None,
 ) -> None:
     hits = [
         {
@@ -384,6 +386,8 @@ def _log_run(
             quality_score=answer.quality_score,
             cached=answer.cached,
             took_ms=answer.took_ms,
+            request_id=request_id.get() or None,
+            requested_by=asked_by,
         )
     )
     session.flush()

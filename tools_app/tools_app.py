@@ -8,7 +8,18 @@ from tools_app.api.app import create_api
 from tools_app.i18n.catalogue import DEFAULT_LOCALE
 from tools_app.i18n.locale_state import page_title
 from tools_app.live import lifespan, warm_up
-from tools_app.pages import dashboard, jobs, login, records, search, search_page, security, system
+from tools_app.pages import (
+    dashboard,
+    jobs,
+    login,
+    questions,
+    questions_page,
+    records,
+    search,
+    search_page,
+    security,
+    system,
+)
 from tools_app.pages.event_limit import EventLimit
 from tools_app.pages.faults import on_fault
 from tools_app.pages.session_guard import SessionGuard
@@ -43,6 +54,7 @@ def _add(view: object, route: str, section: str, *on_load: object) -> None:
 _add(login.page, login.ROUTE, "login")
 _add(dashboard.page, dashboard.ROUTE, "dashboard", ShellState.enter, dashboard.DashboardState.load)
 _add(search_page.page, search.ROUTE, "search", ShellState.enter, search.SearchState.load)
+_add(questions_page.page, questions.ROUTE, "questions", ShellState.enter, questions.QuestionsState.load)
 _add(jobs.page, jobs.ROUTE, "jobs", ShellState.enter, jobs.JobsState.load)
 # The look at the parts first: it says what is away while the shell still waits for it.
 _add(system.page, system.ROUTE, "system", system.SystemState.load, ShellState.enter)

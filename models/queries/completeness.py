@@ -7,9 +7,9 @@ A stream's figure is 100 * |vendor and local| / |vendor| in percent, a connector
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Row, TableValuedAlias, cast, column, func, select, true, tuple_
@@ -24,6 +24,7 @@ from models.tables.platform import VendorConnection
 from models.tables.reliability import ReconciliationMetric
 
 Key = tuple[UUID, str]
+Difference = Literal["missing", "extra", "stale"]
 # Why a project's share of a stream is unknown although the stream as a whole is not.
 COUNTED_ONLY = "counted_only"
 
@@ -66,12 +67,12 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class DifferentId:
-    """One id of a difference; ``kind`` is missing, extra or stale."""
+    """One id of a difference."""
 
     connection_id: UUID
     connector: str
     stream: str
-    kind: str
+    kind: Difference
     vendor_id: str
     project_id: UUID
     measured_at: dt.datetime
@@ -117,32 +118,39 @@ def list_completeness(
     return [_part(row, parts.get((row.connection_id, row.stream))) for row in newest]
 
 
-def list_differences(session: Session, scope: Scope, connector: str, stream: str | None) -> list[DifferentId]:
-    """Return the different ids of the scope's projects by stream, kind and id; of all streams without ``stream``."""
-    connections = (
-        session.execute(
-            select(col(VendorConnection.id)).where(
-                col(VendorConnection.account_scope_id) == scope.account_scope_id,
-                col(VendorConnection.connector) == connector,
-            )
-        )
-        .scalars()
-        .all()
+def list_differences(
+    session: Session, scope: Scope, connector: str | None = None, stream: str | None = None
+) -> list[DifferentId]:
+    """Return the different ids of the scope's projects, of one connector or stream if given, in no order."""
+    connection = VendorConnection
+    statement = select(col(connection.id), col(connection.connector)).where(
+        col(connection.account_scope_id) == scope.account_scope_id
     )
+    if connector is not None:
+        statement = statement.where(col(connection.connector) == connector)
+    names: dict[UUID, str] = {row.id: row.connector for row in session.execute(statement)}
     found: list[DifferentId] = []
-    for kind, row in id_rows(session, connections, stream, scope):
-        ids = (
+    for kind, row in id_rows(session, list(names), stream, scope):
+        ids: Mapping[Difference, Iterable[str]] = (
             {"stale": row.stale_ids}
             if kind == "stale"
             else {"missing": row.missing_ids, "extra": row.extra_ids}
         )
         found.extend(
-            DifferentId(row.connection_id, connector, row.stream, name, key, row.project_id, row.measured_at)
+            DifferentId(
+                row.connection_id,
+                names[row.connection_id],
+                row.stream,
+                name,
+                key,
+                row.project_id,
+                row.measured_at,
+            )
             for name, keys in ids.items()
             for key in keys
             if row.project_id is not None
         )
-    return sorted(found, key=lambda each: (each.stream, each.kind, each.vendor_id, each.connection_id))
+    return found
 
 
 def _newest(session: Session, scope: Scope) -> list[Row[Any]]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, or_
+from sqlalchemy import ColumnElement, and_, func, or_, true
+from sqlalchemy import select as select_rows
 from sqlmodel import Session, col, select
 
 from models.infra.ids import AccountScopeId, ConnectionId
@@ -191,6 +192,40 @@ def list_errors(
         )
         for row in rows
     ]
+
+
+def list_retryable(
+    session: Session,
+    scope: Scope,
+    *,
+    connector: str | None = None,
+    ids: Sequence[UUID] | None = None,
+    status: str | None = None,
+    limit: int,
+) -> list[tuple[UUID, bool]]:
+    """Unresolved errors inside the scope, of connections that are switched on, narrowed by what is given: id, and
+    whether it is not due yet.
+
+    Those that would wait longest come first (dead letters for ever), those that are due already last: asked again
+    after a bounded number of them was made due, it answers the next ones.
+    """
+    error = ConnectorError
+    statement = (
+        select_rows(
+            col(error.id), func.coalesce(col(error.next_retry_at) > func.now(), true()).label("waits")
+        )
+        .join(VendorConnection, col(VendorConnection.id) == col(error.connection_id))
+        .where(_visible_errors(session, scope), col(VendorConnection.enabled))
+    )
+    if connector is not None:
+        statement = statement.where(col(VendorConnection.connector) == connector)
+    if ids is not None:
+        statement = statement.where(col(error.id).in_(ids))
+    if status is not None:
+        statement = statement.where(col(error.status) == status)
+    order = (col(error.next_retry_at).desc().nulls_first(), col(error.id))
+    rows = session.execute(statement.order_by(*order).limit(limit))
+    return [(row.id, bool(row.waits)) for row in rows]
 
 
 def read_payload(session: Session, scope: Scope, error_id: UUID) -> Mapping[str, Any] | None:

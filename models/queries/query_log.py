@@ -5,14 +5,17 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CursorResult, String, cast, func, text
+from sqlalchemy import ARRAY, ColumnElement, CursorResult, String, and_, cast, func, text, true
 from sqlmodel import Session, col, select
 
 from models.infra.ids import ProjectId, QueryRunId
 from models.infra.scope import Scope
 from models.tables.retrieval import Feedback, QueryRun
+
+_LOOKED_AT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +55,42 @@ ON CONFLICT (id) DO NOTHING
 """)
 
 
-def list_questions(session: Session, scope: Scope, *, limit: int) -> list[AskedQuestion]:
-    """The newest questions whose every project is inside the scope; each text once, in its newest form."""
+def inside(scope: Scope, account_scope_id: Any, project_ids: Any) -> ColumnElement[bool]:
+    """SQL: a row that names its account scope and a JSON array of projects has no project outside of the scope."""
     allowed = cast([str(each) for each in scope.project_ids], ARRAY(String))
+    return and_(account_scope_id == scope.account_scope_id, project_ids.op("<@")(func.to_jsonb(allowed)))
+
+
+def list_questions(
+    session: Session, scope: Scope, *, limit: int, user: str | None = None
+) -> list[AskedQuestion]:
+    """The newest questions of a user (None: of all) whose every project is inside the scope.
+
+    Each text once, in its newest form, out of the newest `_LOOKED_AT` runs.
+    """
+    mine = true() if user is None else col(QueryRun.requested_by) == user
     rows = session.execute(
-        select(QueryRun, Feedback.rating)
+        select(
+            QueryRun.id,
+            QueryRun.query,
+            QueryRun.created_at,
+            QueryRun.answerable,
+            QueryRun.project_ids,
+            Feedback.rating,
+        )  # pyright: ignore[reportCallIssue]
+        .select_from(QueryRun)
         .join(Feedback, col(Feedback.query_run_id) == col(QueryRun.id), isouter=True)
-        .where(
-            QueryRun.account_scope_id == scope.account_scope_id,
-            col(QueryRun.project_ids).op("<@")(func.to_jsonb(allowed)),
-        )
+        .where(mine, inside(scope, col(QueryRun.account_scope_id), col(QueryRun.project_ids)))
         .order_by(col(QueryRun.created_at).desc(), col(QueryRun.id).desc())
-        .limit(limit * 4)
+        .limit(_LOOKED_AT)
     )
     found: dict[str, AskedQuestion] = {}
-    for run, rating in rows:
-        key = run.query.strip().casefold()
+    for run_id, question, asked_at, answerable, project_ids, rating in rows:
+        key = question.strip().casefold()
         if key not in found:
-            projects = tuple(ProjectId(UUID(each)) for each in run.project_ids)
+            projects = tuple(ProjectId(UUID(each)) for each in project_ids)
             found[key] = AskedQuestion(
-                QueryRunId(run.id), run.query, run.created_at, run.answerable, projects, rating or ""
+                QueryRunId(run_id), question, asked_at, answerable, projects, rating or ""
             )
     return list(found.values())[:limit]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -264,18 +264,20 @@ def connections_with_due_errors(session: Session) -> list[ConnectionId]:
     return [ConnectionId(row.connection_id) for row in rows]
 
 
-def requeue_error(session: Session, account_scope_id: AccountScopeId, error_id: UUID) -> ConnectionId | None:
-    """Give a waiting or dead unit a fresh start, due now; its connection.
+def requeue_errors(
+    session: Session, account_scope_id: AccountScopeId, error_ids: Sequence[UUID]
+) -> dict[UUID, ConnectionId]:
+    """Give waiting and dead units a fresh start, due now; the connection of each.
 
-    None when the scope has no such unit, or its connection is switched off.
+    Left out are those that the scope does not have, and those whose connection is switched off.
     """
-    found = session.execute(
+    rows = session.execute(
         text(
             "UPDATE connector_errors SET status = 'pending', attempt = 0, next_retry_at = now(), updated_at = now()"
-            " WHERE id = :id AND account_scope_id = :scope AND status IN ('pending', 'retrying', 'dead_letter')"
+            " WHERE id = ANY(:ids) AND account_scope_id = :scope AND status IN ('pending', 'retrying', 'dead_letter')"
             " AND connection_id IN (SELECT c.id FROM vendor_connections c WHERE c.enabled)"
-            " RETURNING connection_id"
+            " RETURNING id, connection_id"
         ),
-        {"id": error_id, "scope": account_scope_id},
-    ).scalar()
-    return None if found is None else ConnectionId(found)
+        {"ids": list(error_ids), "scope": account_scope_id},
+    )
+    return {row.id: ConnectionId(row.connection_id) for row in rows}

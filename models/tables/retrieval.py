@@ -215,7 +215,10 @@ class QueryRun(SQLModel, table=True):
     """The log row of one question: what was asked over which projects, what was shown, how long it took."""
 
     __tablename__: ClassVar[Any] = "lightrag_query_runs"
-    __table_args__ = (Index("ix_lightrag_query_runs_scope_created", "account_scope_id", "created_at"),)
+    __table_args__ = (
+        Index("ix_lightrag_query_runs_scope_created", "account_scope_id", "created_at"),
+        Index("ix_lightrag_query_runs_asker", "account_scope_id", "requested_by", "created_at"),
+    )
 
     id: UUID = id_field()
     account_scope_id: UUID = Field(foreign_key="account_scopes.id", ondelete="CASCADE")
@@ -255,4 +258,24 @@ class Feedback(SQLModel, table=True):
         description="Evidence ids that would have been right, named by an analyst; empty: nothing answers it",
     )
     created_by: str | None = None
+    created_at: dt.datetime = time_field(required=True)
+
+
+class SavedQuery(SQLModel, table=True):
+    """A question that somebody keeps, over the projects it was kept for."""
+
+    __tablename__: ClassVar[Any] = "saved_queries"
+    __table_args__ = (
+        UniqueConstraint(
+            "account_scope_id", "saved_by", "scope_key", "query_key", name="uq_saved_queries_question"
+        ),
+    )
+
+    id: UUID = id_field()
+    account_scope_id: UUID = Field(foreign_key="account_scopes.id", ondelete="CASCADE")
+    project_ids: list[str] = Field(default_factory=list, sa_type=JSONB, nullable=False)
+    scope_key: str = Field(description="Names the set of projects: `Scope.key`")
+    saved_by: str
+    query: str = Field(sa_type=Text)
+    query_key: str = Field(description="SHA-256 of the question without case: the same question is kept once")
     created_at: dt.datetime = time_field(required=True)

@@ -14,15 +14,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
 from models.infra.errors import InvalidInput, NotFound
 from models.infra.ids import ProjectId
 from models.infra.scope import Scope
+from models.queries.feedback_cases import one_case, thumbs_down
 from models.tables.retrieval import Feedback, QueryRun
 from retrieval.evaluation.datasets import is_held_out
 from retrieval.evaluation.sets import Case, JudgedSet
 from retrieval.language import detect
+from retrieval.shown import parse_evidence_id
 
 MAX_CASES = 2000
 MAX_EVIDENCE = 50
@@ -42,6 +44,7 @@ class FeedbackCase:
     scope: Scope
     shown: tuple[str, ...]
     answerable: bool
+    answer: str
     comment: str | None
     voted_at: datetime
     evidence: frozenset[str] | None
@@ -49,20 +52,16 @@ class FeedbackCase:
 
 def read_cases(session: Session, scope: Scope) -> list[FeedbackCase]:
     """The thumbs-down of a scope, newest first, at most ``MAX_CASES``; runs that looked beyond the scope are left out."""
-    rows = session.exec(
-        select(Feedback, QueryRun)
-        .join(QueryRun, col(QueryRun.id) == col(Feedback.query_run_id))
-        .where(
-            Feedback.rating == "down",
-            Feedback.account_scope_id == scope.account_scope_id,
-            QueryRun.account_scope_id == scope.account_scope_id,
-            # The JSON array of the run's projects holds nothing but projects of the scope.
-            col(QueryRun.project_ids).op("<@")([str(project_id) for project_id in scope.project_ids]),
-        )
-        .order_by(col(Feedback.created_at).desc(), col(Feedback.id))
-        .limit(MAX_CASES)
-    ).all()
-    return [_case(vote, run) for vote, run in rows]
+    newest = thumbs_down(scope).order_by(col(Feedback.created_at).desc(), col(Feedback.id)).limit(MAX_CASES)
+    return [case_of(vote, run) for vote, run in session.execute(newest)]
+
+
+def read_case(session: Session, scope: Scope, query_run_id: UUID) -> FeedbackCase:
+    """One case. Raises NotFound when the scope has no such thumbs-down."""
+    found = one_case(session, scope, query_run_id)
+    if found is None:
+        raise NotFound("there is no such thumbs-down in this scope")
+    return case_of(*found)
 
 
 def complete_case(session: Session, scope: Scope, query_run_id: UUID, evidence: Sequence[str]) -> None:
@@ -70,15 +69,15 @@ def complete_case(session: Session, scope: Scope, query_run_id: UUID, evidence: 
 
     Raises NotFound when the scope has no such thumbs-down, InvalidInput for ids that are no evidence ids or too many.
     """
-    wrong = [item for item in evidence if not _is_evidence_id(item)]
+    wrong = [item for item in evidence if parse_evidence_id(item) is None]
     if wrong or len(evidence) > MAX_EVIDENCE:
         raise InvalidInput(
             f"evidence is a list of at most {MAX_EVIDENCE} ids like message:0190…", wrong=wrong[:5]
         )
-    known = {case.query_run_id for case in read_cases(session, scope)}
-    if query_run_id not in known:
+    found = one_case(session, scope, query_run_id, lock=True)
+    if found is None:
         raise NotFound("there is no such thumbs-down in this scope")
-    vote = session.exec(select(Feedback).where(Feedback.query_run_id == query_run_id)).one()
+    vote, _ = found
     vote.evidence = sorted(set(evidence))
     session.add(vote)
     session.flush()
@@ -103,7 +102,8 @@ def feedback_set(cases: Sequence[FeedbackCase]) -> JudgedSet:
     )
 
 
-def _case(vote: Feedback, run: QueryRun) -> FeedbackCase:
+def case_of(vote: Feedback, run: QueryRun) -> FeedbackCase:
+    """The case that a vote and its run make."""
     return FeedbackCase(
         query_run_id=run.id,
         question=run.query,
@@ -112,6 +112,7 @@ def _case(vote: Feedback, run: QueryRun) -> FeedbackCase:
         scope=Scope.of(run.account_scope_id, [ProjectId(UUID(value)) for value in run.project_ids]),  # pyright: ignore[reportArgumentType]
         shown=tuple(_evidence_ids(run.hits)),
         answerable=run.answerable,
+        answer=run.answer,
         comment=vote.comment,
         voted_at=vote.created_at,
         evidence=None if vote.evidence is None else frozenset(vote.evidence),
@@ -120,12 +121,3 @@ def _case(vote: Feedback, run: QueryRun) -> FeedbackCase:
 
 def _evidence_ids(hits: Sequence[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys(str(hit["evidence_id"]) for hit in hits if "evidence_id" in hit))
-
-
-def _is_evidence_id(value: str) -> bool:
-    kind, _, key = value.partition(":")
-    try:
-        UUID(key)
-    except ValueError:
-        return False
-    return kind in ("message", "issue", "comment", "deal", "note", "company")

@@ -17,6 +17,7 @@ PAGES = {
     "jobs": ("/jobs?project=all", "[data-connector]"),
     "system": ("/system?project=all", "[data-part]"),
     "security": ("/security?project=all", "[data-session]"),
+    "questions": ("/questions?project=all", "[data-modes]"),
     "records": ("/records?set=open_issues&project=all", "[data-record]"),
 }
 SCREENS = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}

@@ -72,7 +72,7 @@ def call(tower: Tower, cookies: str, csrf: str, heard: Heard) -> str:
     with httpx.Client(
         base_url=tower.url, timeout=60, headers={"cookie": cookies, "x-csrf-token": csrf}
     ) as client:
-        for path in ("connectors/sync", "connectors/linear/reconcile", "lightrag/refresh"):
+        for path in ("connectors/sync", "connectors/reconciliation/run", "lightrag/refresh"):
             assert heard.answer(client.post(f"/api/{path}", json={})).status_code < 300
         heard.answer(client.post("/api/lightrag/query", json={"query": QUESTION}))
         for path in ("projects", "connectors/state", "jobs/status", "system", "auth/sessions", "auth/keys"):

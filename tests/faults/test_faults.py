@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 READS = (
     "/api/auth/me", "/api/projects", "/api/control-tower", "/api/records?set=stream_linear_issues",
-    "/api/connectors/state", "/api/connectors/errors", "/api/connectors/completeness", "/api/jobs/status",
+    "/api/connectors/state", "/api/connectors/errors", "/api/connectors/reconciliation", "/api/jobs/status",
     "/api/lightrag/status", "/api/crm/unmapped-stages", "/api/system", "/health", "/metrics",
 )  # fmt: skip
 CLIENTS = 6

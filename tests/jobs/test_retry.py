@@ -13,7 +13,7 @@ from jobs.connectors.errors import QueryTooComplex
 from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
 from models.infra.errors import NotFound
-from models.infra.ids import ConnectionId, new_id
+from models.infra.ids import AccountScopeId, ConnectionId, new_id
 from models.queries import sync_state
 from tests.jobs.copies import connect, run_sync
 from tests.vendors import Vendors, running_vendors
@@ -201,9 +201,10 @@ def test_a_dead_letter_is_given_a_fresh_start_inside_its_account_scope_only(line
             text("UPDATE connector_errors SET status = 'dead_letter', attempt = 5, next_retry_at = NULL")
         )
         found = session.execute(text("SELECT id, account_scope_id FROM connector_errors")).one()
-        assert sync_state.requeue_error(session, new_id(), found.id) is None  # pyright: ignore[reportArgumentType]
-        assert sync_state.requeue_error(session, found.account_scope_id, new_id()) is None
-        assert sync_state.requeue_error(session, found.account_scope_id, found.id) == linear
+        assert sync_state.requeue_errors(session, AccountScopeId(new_id()), [found.id]) == {}
+        assert sync_state.requeue_errors(session, found.account_scope_id, [new_id()]) == {}
+        due = sync_state.requeue_errors(session, found.account_scope_id, [found.id, new_id()])
+        assert due == {found.id: linear}
     again = the_error()
     assert (again.status, again.attempt) == ("pending", 0)
     assert again.next_retry_at <= utcnow() + dt.timedelta(seconds=1)

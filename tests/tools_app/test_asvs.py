@@ -328,7 +328,7 @@ def test_14_3_2_answers_with_data_are_not_kept_by_caches(client: httpx.Client) -
         "/api/auth/me",
         "/api/records?set=open_issues",
         "/api/nothing",
-        "/api/connectors/linear/diff.csv",
+        "/api/connectors/reconciliation/diff?format=csv",
     ):
         assert "no-store" in client.get(path).headers["cache-control"] or "private" in client.get(path).headers["cache-control"], path  # fmt: skip
 

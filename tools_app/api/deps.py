@@ -189,6 +189,7 @@ OwnerChanging = Annotated[SessionView, Depends(owner_changing)]
 ProjectParameter = Annotated[
     str | None,
     Query(
+        min_length=1,
         max_length=64,
         description="Id or slug of a project, or `all`; left out: the session's active project.",
     ),

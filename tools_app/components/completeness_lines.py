@@ -112,7 +112,7 @@ def _line(row: CompletenessRow, block: CompletenessBlock, locale: str, project: 
         why=text_or(locale, f"connector_error.{why}", why) if why else "",
         trend=trend_path([(each.measured_at.timestamp(), each.pct) for each in row.trend], _FLOOR),
         trend_words=_trend_words(row, locale),
-        csv=f"/api/connectors/{row.connector}/diff.csv?stream={row.stream}&project_id={project}"
+        csv=f"/api/connectors/reconciliation/diff?format=csv&connector={row.connector}&stream={row.stream}&project_id={project}"
         if has_ids
         else "",
     )

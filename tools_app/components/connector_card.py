@@ -36,6 +36,7 @@ class Connector:
     origin: str
     chip: Chip
     success_iso: str
+    every: str
     next_iso: str
     streams: tuple[StreamLine, ...]
     error: str
@@ -60,6 +61,7 @@ def present(card: ConnectorCard, locale: str) -> Connector:
         origin=card.origin,
         chip=present_chip(card.state, locale),
         success_iso=card.last_success_at.isoformat() if card.last_success_at else "",
+        every=_every(card, locale),
         next_iso=card.next_run_at.isoformat() if card.next_run_at else "",
         streams=tuple(
             StreamLine(
@@ -91,6 +93,13 @@ def present(card: ConnectorCard, locale: str) -> Connector:
         progress=progress_words(card.running, locale) if card.running else "",
         share=progress_share(card.running) if card.running else "",
     )
+
+
+def _every(card: ConnectorCard, locale: str) -> str:
+    """How often a sync has its turn; nothing while it has none."""
+    if card.cadence_s is None:
+        return ""
+    return text(locale, "schedule.every", every=formats.hours(locale, card.cadence_s / 3_600))
 
 
 def progress_share(progress: RunProgress) -> str:
@@ -153,7 +162,11 @@ def _facts(card: Annotated[Any, Connector]) -> rx.Component:
     return rx.el.dl(
         _fact(
             t("jobs.last_success"),
-            rx.cond(card.success_iso != "", relative_time(card.success_iso), t("trust.never")),
+            rx.fragment(
+                rx.cond(card.success_iso != "", relative_time(card.success_iso), t("trust.never")),
+                # How old it is means little without how often it should be renewed.
+                rx.cond(card.every != "", rx.el.span(card.every, class_name="block text-xs text-ink-3")),
+            ),
         ),
         _fact(t("jobs.next_run"), rx.cond(card.next_iso != "", relative_time(card.next_iso), "—")),
         class_name="grid grid-cols-2 gap-3 text-sm",

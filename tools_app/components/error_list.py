@@ -80,13 +80,15 @@ def error_list(
     retry: Any,
     show: Any,
     *,
+    retry_shown: Any,
     more: rx.Var[str],
     unfold: Any,
     dead: rx.Var[str],
     only_dead: rx.Var[bool],
     choose_dead: Any,
 ) -> rx.Component:
-    """Draw the failed units; `retry` and `show` are events that take the id of one. Nothing where nothing failed.
+    """Draw the failed units; `retry` and `show` are events that take the id of one, `retry_shown` is about all that
+    are shown. Nothing where nothing failed.
 
     `payload` is the OpenPayload of the one that is shown. `more` says how many are not shown, `unfold` shows more of
     them; `dead` says how many were given up (empty: none), `choose_dead` shows those alone, or all again.
@@ -96,18 +98,7 @@ def error_list(
         rx.el.section(
             rx.el.div(
                 rx.el.h2(t("errors.title"), class_name="text-sm font-semibold"),
-                rx.cond(
-                    (dead != "") | only_dead,
-                    rx.el.button(
-                        icon("archive-x", 15),
-                        rx.cond(only_dead, t("errors.show_all"), dead),
-                        type="button",
-                        class_name=QUIET,
-                        on_click=choose_dead,
-                        aria_pressed=rx.cond(only_dead, "true", "false"),
-                        data_dead=True,
-                    ),
-                ),
+                _actions(lines, retry_shown, dead, only_dead, choose_dead),
                 class_name="flex flex-wrap items-center justify-between gap-2 px-4 pt-3 pb-1",
             ),
             rx.el.ul(
@@ -129,6 +120,42 @@ def error_list(
             class_name=CARD,
             aria_label=t("errors.title"),
         ),
+    )
+
+
+def _actions(
+    lines: Annotated[Any, list[ErrorLine]],
+    retry_shown: Any,
+    dead: rx.Var[str],
+    only_dead: rx.Var[bool],
+    choose_dead: Any,
+) -> rx.Component:
+    return rx.el.div(
+        rx.cond(
+            (dead != "") | only_dead,
+            rx.el.button(
+                icon("archive-x", 15),
+                rx.cond(only_dead, t("errors.show_all"), dead),
+                type="button",
+                class_name=QUIET,
+                on_click=choose_dead,
+                aria_pressed=rx.cond(only_dead, "true", "false"),
+                data_dead=True,
+            ),
+        ),
+        # One error has its own button.
+        rx.cond(
+            lines.length() > 1,
+            rx.el.button(
+                icon("rotate-cw", 15),
+                t("errors.retry_shown"),
+                type="button",
+                class_name=QUIET,
+                on_click=retry_shown,
+                data_retry_shown=True,
+            ),
+        ),
+        class_name="flex flex-wrap gap-2",
     )
 
 

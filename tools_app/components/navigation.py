@@ -22,6 +22,8 @@ SECTIONS = (
 )
 # Sessions and API keys: for now and then, so it has no place among the sections.
 SECURITY = "/security"
+# How questions went and what is to be done about it: reached from the search page.
+QUESTIONS = "/questions"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import reflex as rx
 
 from tools_app.components.elements import ICON_BUTTON, address, icon, page_link
-from tools_app.components.navigation import SECTIONS, SECURITY, ProjectEntry
+from tools_app.components.navigation import QUESTIONS, SECTIONS, SECURITY, ProjectEntry
 from tools_app.i18n.locale_state import t
 
 _ENTRY = (
@@ -56,6 +56,13 @@ def command_palette(
                 )
                 for name, target, icon_name in SECTIONS
             ],
+            page_link(
+                icon("thumbs-down", 16),
+                t("nav.questions.title"),
+                to=address(QUESTIONS, "?project=", project),
+                class_name=_ENTRY,
+                data_entry=True,
+            ),
             page_link(
                 icon("key-round", 16),
                 t("nav.security.title"),

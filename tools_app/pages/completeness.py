@@ -17,7 +17,7 @@ from tools_app.pages.access import open_access
 from tools_app.pages.shell_state import ShellState, report
 from tools_app.pages.sync_action import SyncState
 from tools_app.services import completeness as service
-from tools_app.services.connectors import RequestedRun
+from tools_app.services.job_requests import RequestedRun
 from tools_app.services.views import RunProgress, SessionView
 
 

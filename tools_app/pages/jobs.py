@@ -34,9 +34,9 @@ from tools_app.pages.frame import frame, until_ready
 from tools_app.pages.shell_state import ShellState, report
 from tools_app.pages.sync_action import SyncState, sync_button
 from tools_app.pages.webhooks_section import WebhooksState
-from tools_app.services import connectors
+from tools_app.services import connector_errors
 from tools_app.services import jobs as service
-from tools_app.services.error_payload import error_payload
+from tools_app.services.error_payload import error_payload, read_error_id
 from tools_app.services.projects import ALL
 from tools_app.services.views import RunProgress
 
@@ -108,14 +108,27 @@ class JobsState(rx.State):
     @rx.event
     async def retry(self, error_id: str):
         """Try a failed unit again now."""
+        return await self._retried([error_id])
+
+    @rx.event
+    async def retry_shown(self):
+        """Try every failed unit that is shown again now."""
+        return await self._retried([each.id for each in self.errors])
+
+    async def _retried(self, error_ids: list[str]):
         try:
             access = await open_access(self)
-            await in_db(connectors.retry_error, access.session, error_id)
+            asked = await in_db(
+                connector_errors.retry_errors,
+                access.session,
+                access.scope,
+                error_ids=[read_error_id(each) for each in error_ids],
+            )
             await self.refresh()
         except AppError as error:
             return await report(self, error)
         shell = await self.get_state(ShellState)
-        shell.say(text(access.locale, "errors.asked"), "info")
+        shell.say(_counted(access.locale, "errors.asked", asked.error_count), "info")
         return None
 
     @rx.event
@@ -222,6 +235,7 @@ def _content() -> rx.Component:
             JobsState.payload,
             JobsState.retry,
             JobsState.show_payload,
+            retry_shown=JobsState.retry_shown,
             more=JobsState.more_errors,
             unfold=JobsState.unfold_errors,
             dead=JobsState.dead_letters,

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 import reflex as rx
 
 from models.infra.database import in_db
 from models.infra.errors import AppError
-from tools_app.components import answer_panel, evidence_card
+from tools_app.components import answer_panel, evidence_card, plots
 from tools_app.components.answer_panel import AnswerText
 from tools_app.components.evidence_card import Evidence
+from tools_app.components.plots import Plot
 from tools_app.i18n.catalogue import text
 from tools_app.pages.access import Access, open_access
 from tools_app.pages.feedback import FeedbackState
 from tools_app.pages.shell_state import ShellState, report
-from tools_app.services import answers
-from tools_app.services import search as service
+from tools_app.services import answers, question_charts, questions
+from tools_app.services.questions import SavedQuestion
 from tools_app.services.search import Question
 
 ROUTE = "/search"
@@ -41,6 +44,11 @@ class SearchState(rx.State):
     evidence: rx.Field[list[Evidence]] = rx.field(default_factory=list)
     suggested: rx.Field[list[tuple[str, str]]] = rx.field(default_factory=list)
     recent: rx.Field[list[tuple[str, str, str]]] = rx.field(default_factory=list)
+    saved: rx.Field[list[tuple[str, str]]] = rx.field(default_factory=list)
+    # The saved question that is the page's own, empty when it is not kept.
+    kept_id: rx.Field[str] = rx.field("")
+    # The chart of votes; empty until it is read.
+    votes: rx.Field[list[Plot]] = rx.field(default_factory=list)
 
     @rx.event
     async def load(self):
@@ -98,15 +106,40 @@ class SearchState(rx.State):
         self.evidence = [evidence_card.present(each, access.locale, top) for each in view.evidence]
         (await self.get_state(FeedbackState)).start(view.query_run_id)
 
+    @rx.event
+    async def keep(self):
+        """Keep the question of the page, or no longer when it is kept."""
+        try:
+            access = await open_access(self)
+            if self.kept_id:
+                await in_db(questions.remove, access.session, access.scope, UUID(self.kept_id))
+            elif self.question:
+                await in_db(questions.save, access.session, access.scope, self.question)
+            self._show_saved(await in_db(questions.list_saved, access.scope, access.session.user), access)
+        except AppError as error:
+            return await report(self, error)
+        return None
+
     async def show_around(self, access: Access) -> None:
-        """Take over suggested and recent questions. Raises AppError."""
-        suggested = await in_db(service.suggestions, access.scope)
-        recent = await in_db(service.recent, access.scope)
-        questions = [text(access.locale, f"suggest.{each.code}", **each.params) for each in suggested]
-        self.suggested = [(each, _href(access.project, each)) for each in questions]
+        """Take over suggested, saved and recent questions, and the votes. Raises AppError."""
+        self._show_saved(await in_db(questions.list_saved, access.scope, access.session.user), access)
+        if self.question:
+            return
+        suggested = await in_db(questions.suggestions, access.scope)
+        recent = await in_db(questions.recent, access.scope, access.session.user)
+        votes = question_charts.votes_chart(await in_db(questions.vote_trend, access.scope))
+        worded = [text(access.locale, f"suggest.{each.code}", **each.params) for each in suggested]
+        self.suggested = [(each, _href(access.project, each)) for each in worded]
         self.recent = [
             (each.text, _href(access.project, each.text), each.asked_at.isoformat()) for each in recent
         ]
+        self.votes = [plots.present(votes, access.locale)]
+
+    def _show_saved(self, saved: Sequence[SavedQuestion], access: Access) -> None:
+        self.saved = [(each.text, _href(access.project, each.text)) for each in saved]
+        same = [each for each in saved if each.text.casefold() == self.question.casefold()]
+        mine = [each for each in same if set(each.project_ids) == set(access.scope.project_ids)]
+        self.kept_id = str(mine[0].id) if mine else ""
 
 
 def _href(project: str, question: str) -> str:

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import reflex as rx
 
 from tools_app.components.answer_panel import answer_panel
-from tools_app.components.elements import CARD, FIELD, PRIMARY, icon, page_link, relative_time
+from tools_app.components.chart_card import chart_card
+from tools_app.components.elements import (
+    CARD,
+    FIELD,
+    PRIMARY,
+    QUIET,
+    address,
+    icon,
+    page_link,
+    relative_time,
+)
 from tools_app.components.empty_state import lines_skeleton
 from tools_app.components.evidence_card import evidence_card
+from tools_app.components.navigation import QUESTIONS
 from tools_app.i18n.locale_state import t
 from tools_app.pages.feedback import feedback
 from tools_app.pages.frame import frame, problem
 from tools_app.pages.search import MODES, ROUTE, SOURCES, SearchState
 from tools_app.pages.shell_state import ShellState
+
+_LINE = "flex items-center gap-2.5 px-4 py-2.5 text-sm text-ink hover:bg-canvas"
 
 
 def page() -> rx.Component:
@@ -103,6 +118,7 @@ def _source(name: str) -> rx.Component:
 def _result() -> rx.Component:
     return rx.el.div(
         answer_panel(SearchState.answer, feedback()),
+        rx.el.div(_keep(), class_name="!mt-2 flex justify-end"),
         rx.cond(
             SearchState.evidence.length() > 0,
             rx.el.section(
@@ -128,47 +144,81 @@ def _skeleton() -> rx.Component:
     )
 
 
+def _keep() -> rx.Component:
+    kept = SearchState.kept_id != ""
+    return rx.el.button(
+        rx.cond(kept, icon("bookmark-check", 15), icon("bookmark", 15)),
+        rx.cond(kept, t("search.kept"), t("search.keep")),
+        type="button",
+        class_name=QUIET,
+        aria_pressed=rx.cond(kept, "true", "false"),
+        on_click=SearchState.keep,
+        data_keep=True,
+    )
+
+
 def _around() -> rx.Component:
     return rx.el.div(
-        rx.el.section(
-            rx.el.h2(t("search.suggested"), class_name="mb-2 text-sm font-semibold"),
-            rx.el.ul(
-                rx.foreach(
-                    SearchState.suggested,
-                    lambda each: rx.el.li(
-                        page_link(
-                            icon("sparkles", 14, "text-ink-3"),
-                            rx.el.span(each[0], class_name="min-w-0 flex-1"),
-                            icon("arrow-right", 14, "text-ink-3 opacity-0 group-hover:opacity-100"),
-                            to=each[1],
-                            class_name="group flex items-center gap-2.5 px-4 py-2.5 text-sm text-ink hover:bg-canvas",
-                            data_suggested=True,
-                        )
-                    ),
+        _questions(
+            "search.suggested",
+            SearchState.suggested,
+            lambda each: page_link(
+                icon("sparkles", 14, "text-ink-3"),
+                rx.el.span(each[0], class_name="min-w-0 flex-1"),
+                icon("arrow-right", 14, "text-ink-3 opacity-0 group-hover:opacity-100"),
+                to=each[1],
+                class_name=f"group {_LINE}",
+                data_suggested=True,
+            ),
+        ),
+        rx.cond(
+            SearchState.saved.length() > 0,
+            _questions(
+                "search.saved",
+                SearchState.saved,
+                lambda each: page_link(
+                    icon("bookmark", 14, "text-ink-3"),
+                    rx.el.span(each[0], class_name="min-w-0 flex-1 truncate"),
+                    to=each[1],
+                    class_name=_LINE,
+                    data_saved=True,
                 ),
-                class_name=f"{CARD} divide-y divide-line overflow-hidden",
             ),
         ),
         rx.cond(
             SearchState.recent.length() > 0,
-            rx.el.section(
-                rx.el.h2(t("search.recent"), class_name="mb-2 text-sm font-semibold"),
-                rx.el.ul(
-                    rx.foreach(
-                        SearchState.recent,
-                        lambda each: rx.el.li(
-                            page_link(
-                                icon("history", 14, "text-ink-3"),
-                                rx.el.span(each[0], class_name="min-w-0 flex-1 truncate"),
-                                relative_time(each[2], "text-xs text-ink-3"),
-                                to=each[1],
-                                class_name="flex items-center gap-2.5 px-4 py-2.5 text-sm text-ink hover:bg-canvas",
-                            )
-                        ),
-                    ),
-                    class_name=f"{CARD} divide-y divide-line overflow-hidden",
+            _questions(
+                "search.recent",
+                SearchState.recent,
+                lambda each: page_link(
+                    icon("history", 14, "text-ink-3"),
+                    rx.el.span(each[0], class_name="min-w-0 flex-1 truncate"),
+                    relative_time(each[2], "text-xs text-ink-3"),
+                    to=each[1],
+                    class_name=_LINE,
                 ),
             ),
         ),
+        rx.el.div(
+            rx.foreach(SearchState.votes, chart_card),
+            page_link(
+                t("search.all_questions"),
+                icon("arrow-right", 14),
+                to=address(QUESTIONS, "?project=", ShellState.project),
+                class_name="inline-flex items-center gap-1.5 rounded text-sm text-accent-ink hover:underline",
+                data_questions=True,
+            ),
+            class_name="space-y-2",
+        ),
         class_name="space-y-5",
+    )
+
+
+def _questions(title: str, lines: Any, line: Any) -> rx.Component:
+    return rx.el.section(
+        rx.el.h2(t(title), class_name="mb-2 text-sm font-semibold"),
+        rx.el.ul(
+            rx.foreach(lines, lambda each: rx.el.li(line(each))),
+            class_name=f"{CARD} divide-y divide-line overflow-hidden",
+        ),
     )

@@ -74,7 +74,7 @@ async def answer(scope: Scope, question: Question, user: str) -> Answered:
     computed: list[Answer] = []
 
     async def compute() -> bytes:
-        found = await in_db(search.answer, scope, question)
+        found = await in_db(search.answer, scope, question, user)
         computed.append(found)
         rest = found.model_dump_json(exclude=_OWN).encode()[1:]
         return f"{found.query_run_id}{found.mode:8}".encode() + rest

@@ -1,31 +1,22 @@
-"""How complete the copy is, as the vendors say: figures, the ids behind them as CSV, and asking for work on them.
+"""How complete the copy is, as the vendors say: figures, and asking for work on them. The ids are in `differences`.
 
-Figures and ids stay inside the caller's projects; a comparison or a repair is about the whole connection.
+Figures stay inside the caller's projects; a comparison or a repair is about the whole connection.
 """
 
-import csv
 import datetime as dt
-import io
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
-from uuid import UUID
 
 from sqlmodel import Session
 
-from jobs import enqueue
 from models.infra.clock import utcnow
-from models.infra.database import reading, transaction
-from models.infra.errors import InvalidInput, NotFound
-from models.infra.ids import AccountScopeId, ConnectionId
+from models.infra.database import reading
 from models.infra.scope import Scope
 from models.queries import completeness as queries
 from models.queries import connector_overview as overview
 from models.queries import runs_overview
 from models.queries.completeness_trend import CompletenessPoint, list_trends
-from models.queries.records import STREAM_TABLES
-from tools_app.services import audit_trail
-from tools_app.services.connectors import RequestedRun
+from tools_app.services.job_requests import RequestedRun, ask_for
 from tools_app.services.run_views import progress_view
 from tools_app.services.views import RunProgress, SessionView
 
@@ -33,17 +24,14 @@ TREND = dt.timedelta(days=30)
 # The jobs that compare and mend.
 WORK = ("reconcile", "repair")
 
-_COLUMNS = ("connector", "connection_id", "stream", "difference", "vendor_id", "project_id", "measured_at")
-# What a spreadsheet takes for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-
 
 @dataclass(frozen=True, slots=True)
 class CompletenessRow:
     """The newest comparison of one stream. `completeness_pct` is 0..100 and null while `state` is unknown.
 
-    `empty` means that the vendor has nothing of the stream: complete by definition. `age_s` is the age of the last
-    figure in seconds, also while the newest one is unknown; null when there never was one. `stale` is null unless
+    `delta` is local minus vendor rows. `empty` means that the vendor has nothing of the stream: complete by definition. `age_s` is the age of the last
+    figure in seconds, also while the newest one is unknown; null when there never was one. `unknown_since` is the time
+    of that figure, and null while the state is known. `stale` is null unless
     contents were compared; `method` `counts` compares numbers alone. `trend` are the comparisons of the last 30 days
     whose figure differs from the one before, with the first and the newest, oldest first.
     """
@@ -65,6 +53,8 @@ class CompletenessRow:
     measured_at: dt.datetime
     age_s: float | None
     known_at: dt.datetime | None = None
+    unknown_since: dt.datetime | None = None
+    delta: int | None = None
     trend: tuple[CompletenessPoint, ...] = ()
 
 
@@ -146,76 +136,19 @@ def _row(
         measured_at=facts.measured_at,
         age_s=None if facts.known_at is None else max(0.0, (now - facts.known_at).total_seconds()),
         known_at=facts.known_at,
+        unknown_since=facts.known_at if state == "unknown" else None,
+        delta=None
+        if facts.vendor_count is None or facts.local_count is None
+        else facts.local_count - facts.vendor_count,
         trend=trend,
     )
 
 
-def differences_csv(scope: Scope, connector: str, stream: str | None) -> str:
-    """The ids that the newest comparison by ids found missing, extra or stale, as CSV with a header line.
-
-    Only ids of the scope's projects. Raises InvalidInput for a stream the connector does not have.
-    """
-    if stream is not None and (connector, stream) not in STREAM_TABLES:
-        raise InvalidInput("The connector has no such stream.", code="unknown_stream", stream=stream)
-    with reading() as session:
-        found = queries.list_differences(session, scope, connector, stream)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(_COLUMNS)
-    for each in found:
-        cells = (
-            each.connector,
-            str(each.connection_id),
-            each.stream,
-            each.kind,
-            each.vendor_id,
-            str(each.project_id),
-            each.measured_at.isoformat(),
-        )
-        writer.writerow([plain_cell(cell) for cell in cells])
-    return text.getvalue()
-
-
-def plain_cell(value: str) -> str:
-    """The value as a spreadsheet shows it without computing: an apostrophe before what would begin a formula."""
-    return f"'{value}" if value.startswith(_FORMULA) else value
-
-
-def reconcile_now(session: SessionView, connector: str) -> tuple[RequestedRun, ...]:
-    """Ask for a deep comparison of a connector's connections. Raises NotFound when the scope has none."""
-    return _ask(session, connector, "connector.reconcile", enqueue.request_reconciliation)
+def reconcile_now(session: SessionView, connector: str | None = None) -> tuple[RequestedRun, ...]:
+    """Ask for a deep comparison of the connections (of a connector, if given). Raises NotFound without any."""
+    return ask_for(session, "reconcile", connector)
 
 
 def repair_now(session: SessionView, connector: str) -> tuple[RequestedRun, ...]:
     """Ask for the mending of what the newest comparison found. Raises NotFound when the scope has no connection."""
-    return _ask(session, connector, "connector.repair", enqueue.request_repair)
-
-
-def _ask(
-    session: SessionView, connector: str, action: str, request: Callable[..., Sequence[enqueue.JobRunRef]]
-) -> tuple[RequestedRun, ...]:
-    account_scope_id = AccountScopeId(UUID(session.account_scope_id))
-    with reading() as db:
-        chosen: list[ConnectionId] = [
-            each.id
-            for each in overview.list_connections(db, account_scope_id)
-            if each.enabled and each.connector == connector
-        ]
-    if not chosen:
-        raise NotFound("There is no such connection.", connector=connector)
-    asked = tuple(
-        RequestedRun(run.run_id, str(connection_id), connector)
-        for connection_id in chosen
-        for run in request(connection_id, session.user, account_scope_id=account_scope_id)
-    )
-    with transaction() as db:
-        for run in asked:
-            audit_trail.record_event(
-                db,
-                actor=session.user,
-                action=action,
-                entity=audit_trail.Entity("vendor_connection", run.connection_id),
-                account_scope_id=account_scope_id,
-                after={"run_id": run.run_id},
-            )
-    return asked
+    return ask_for(session, "repair", connector)

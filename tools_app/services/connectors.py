@@ -1,32 +1,23 @@
-"""Connectors as people see them: state, rows a stream, errors, running progress, and asking for a sync.
+"""Connectors as people see them: state, rows a stream, running progress, and asking for a sync. Errors: `connector_errors`.
 
 Connections belong to the account scope; rows and errors are counted inside the caller's projects only.
 """
 
-import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
-from uuid import UUID
 
 from sqlmodel import Session
 
 from jobs import enqueue
-from models.infra.cache import cache
-from models.infra.cache_tags import tags_of_start
-from models.infra.database import reading, transaction
-from models.infra.errors import InvalidInput, NotFound
-from models.infra.ids import AccountScopeId
+from models.infra.database import reading
 from models.infra.scope import Scope
 from models.queries import connector_overview as overview
-from models.queries import runs_overview, sync_state
+from models.queries import runs_overview
 from models.queries.dashboard_board import STREAM_CODES, read_board
-from models.queries.job_runs import list_cadences
 from models.queries.moment import Moment
 from models.queries.projects import list_projects
 from models.queries.runs_overview import RunFacts
 from models.queries.stream_sets import set_code
-from tools_app.services import audit_trail
-from tools_app.services.error_payload import read_error_id
+from tools_app.services.job_requests import RequestedRun, ask_for
 from tools_app.services.moments import scope_and_moment
 from tools_app.services.records import project_name, records_query
 from tools_app.services.run_views import progress_view
@@ -34,23 +25,6 @@ from tools_app.services.trust import state_of
 from tools_app.services.views import ConnectorCard, SessionView, StreamRow
 
 SYNC_CADENCE = "sync"
-
-
-@dataclass(frozen=True, slots=True)
-class RequestedRun:
-    """A run that was asked for."""
-
-    run_id: str
-    connection_id: str
-    connector: str
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorPage:
-    """Unresolved connector errors, newest first."""
-
-    items: tuple[overview.ErrorFacts, ...]
-    next_cursor: str | None
 
 
 def connectors_state(scope: Scope) -> tuple[ConnectorCard, ...]:
@@ -69,7 +43,7 @@ def cards(session: Session, scope: Scope, moment: Moment) -> tuple[ConnectorCard
     active = reversed(runs_overview.active_runs(session, scope))
     running = {run.subject: run for run in active if run.job == "sync"}
     circuits = enqueue.open_circuits({(each.connector, each.base_url) for each in connections})
-    next_run = next((each.next_run_at for each in list_cadences(session) if each.name == SYNC_CADENCE), None)
+    turn = next((each for each in enqueue.list_cadences(session) if each.name == SYNC_CADENCE), None)
     return tuple(
         _card(
             each,
@@ -77,7 +51,7 @@ def cards(session: Session, scope: Scope, moment: Moment) -> tuple[ConnectorCard
             running.get(str(each.id)),
             moment,
             project,
-            next_run,
+            turn,
             circuit_open=(each.connector, each.base_url) in circuits,
         )
         for each in connections
@@ -90,7 +64,7 @@ def _card(
     run: RunFacts | None,
     moment: Moment,
     project: str,
-    next_run_at: dt.datetime | None,
+    turn: enqueue.CadenceState | None,
     *,
     circuit_open: bool,
 ) -> ConnectorCard:
@@ -105,19 +79,22 @@ def _card(
         for each in streams
     )
     failed = facts.status in ("failed", "degraded")
+    last = facts.last_success_at
     return ConnectorCard(
         connection_id=str(facts.id),
         connector=facts.connector,
         origin=facts.base_url,
         state=state_of(facts.status, facts.last_success_at, moment, is_syncing=run is not None),
-        last_success_at=facts.last_success_at,
-        next_run_at=next_run_at if facts.enabled else None,
+        last_success_at=last,
+        next_run_at=turn.next_run_at if turn and facts.enabled else None,
         streams=rows,
         error_count=sum(each.errors for each in streams),
         error_code=facts.last_error_kind if failed else "",
         error_at=facts.last_error_at if failed else None,
         running=None if run is None else progress_view(run),
         circuit_open=circuit_open,
+        lag_s=None if last is None else max(0.0, (moment.now - last).total_seconds()),
+        cadence_s=turn.cadence_s if turn and turn.enabled and facts.enabled else None,
     )
 
 
@@ -126,73 +103,4 @@ def sync_now(session: SessionView, connector: str | None = None) -> tuple[Reques
 
     Raises NotFound when the account scope has no such connection.
     """
-    account_scope_id = AccountScopeId(UUID(session.account_scope_id))
-    with reading() as db:
-        chosen = [
-            each
-            for each in overview.list_connections(db, account_scope_id)
-            if each.enabled and connector in (None, each.connector)
-        ]
-    if not chosen:
-        raise NotFound("There is no such connection.", connector=connector)
-    asked = tuple(
-        RequestedRun(run.run_id, str(each.id), each.connector)
-        for each in chosen
-        for run in enqueue.request_sync(each.id, session.user, account_scope_id=account_scope_id)
-    )
-    with transaction() as db:
-        for run in asked:
-            audit_trail.record_event(
-                db,
-                actor=session.user,
-                action="connector.sync",
-                entity=audit_trail.Entity("vendor_connection", run.connection_id),
-                account_scope_id=account_scope_id,
-                after={"run_id": run.run_id},
-            )
-    cache().renew(tags_of_start(account_scope_id))
-    return asked
-
-
-def retry_error(session: SessionView, error_id: str) -> RequestedRun:
-    """Give a failed unit, dead letters included, a fresh start now.
-
-    Raises NotFound for one of another account scope, InvalidInput for a malformed id.
-    """
-    account_scope_id = AccountScopeId(UUID(session.account_scope_id))
-    identity = read_error_id(error_id)
-    with transaction() as db:
-        connection_id = sync_state.requeue_error(db, account_scope_id, identity)
-        if connection_id is None:
-            raise NotFound("There is no such error.", error_id=error_id)
-        audit_trail.record_event(
-            db,
-            actor=session.user,
-            action="connector.retry_error",
-            entity=audit_trail.Entity("connector_error", error_id),
-            account_scope_id=account_scope_id,
-            after={"connection_id": str(connection_id)},
-        )
-    (run,) = enqueue.request_retry(connection_id, session.user, account_scope_id=account_scope_id)
-    return RequestedRun(run.run_id, run.subject, run.connector or "")
-
-
-def list_errors(
-    scope: Scope, *, cursor: str | None = None, limit: int = 50, status: str | None = None
-) -> ErrorPage:
-    """Unresolved errors of the scope's connectors (of one status, if given), newest first.
-
-    Raises InvalidInput for a cursor that is no id.
-    """
-    after = None if cursor is None else _read_cursor(cursor)
-    with reading() as session:
-        found = overview.list_errors(session, scope, after=after, limit=limit + 1, status=status)
-    more = len(found) > limit
-    return ErrorPage(tuple(found[:limit]), str(found[limit - 1].id) if more else None)
-
-
-def _read_cursor(cursor: str) -> UUID:
-    try:
-        return UUID(cursor)
-    except ValueError as fault:
-        raise InvalidInput("The cursor is not one of ours.", code="invalid_cursor") from fault
+    return ask_for(session, "sync", connector)

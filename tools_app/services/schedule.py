@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from sqlmodel import Session
 
+from jobs import enqueue
 from jobs.enqueue import CadenceState
+from models.infra.database import reading
 from models.infra.scope import Scope
 from models.queries.runs_overview import EndedRun, last_ends
 
@@ -30,6 +32,12 @@ class ScheduleRow:
     last_run_at: dt.datetime | None
     next_run_at: dt.datetime | None
     runs: tuple[EndedRun, ...] = ()
+
+
+def list_schedule(scope: Scope) -> tuple[ScheduleRow, ...]:
+    """Every job with its turn and its last runs inside the scope; Redis is not asked."""
+    with reading() as session:
+        return schedule_rows(session, scope, enqueue.list_cadences(session))
 
 
 def schedule_rows(

@@ -1,4 +1,4 @@
-"""Ask, rate, and what was asked before: the use cases around retrieval's one pipeline.
+"""Ask, rate, and the state of the index: the use cases around retrieval's one pipeline.
 
 retrieval loads a model and LlamaIndex, which takes seconds: it is imported by the first question, or by `warm_up` when
 the server starts, and never by the pages that do not ask.
@@ -9,7 +9,7 @@ import datetime as dt
 import json
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from uuid import UUID
@@ -26,8 +26,9 @@ from models.infra.ids import AccountScopeId, QueryRunId
 from models.infra.scope import Scope
 from models.queries.completeness import Total, weakest
 from models.queries.projects import list_projects
-from models.queries.query_log import list_questions, run_projects
+from models.queries.query_log import run_projects
 from tools_app.services import audit_trail
+from tools_app.services.job_requests import ask_for
 from tools_app.services.moments import scope_and_moment
 from tools_app.services.run_log import run_log
 from tools_app.services.views import (
@@ -35,11 +36,9 @@ from tools_app.services.views import (
     AnswerView,
     EvidenceCard,
     IndexCoverage,
-    RecentQuery,
     ScorePart,
     SessionView,
     SourceCount,
-    SuggestedQuestion,
 )
 
 if TYPE_CHECKING:
@@ -73,11 +72,11 @@ def warm_up() -> None:
     pipeline.warm_up()
 
 
-def answer(scope: Scope, question: Question) -> "Answer":
+def answer(scope: Scope, question: Question, user: str | None = None) -> "Answer":
     """Retrieval's own answer, computed. Raises InvalidInput for a question out of bounds. `answers` caches it."""
     from retrieval import pipeline  # noqa: PLC0415
 
-    return pipeline.ask(transaction, read_query(scope, question))
+    return pipeline.ask(transaction, read_query(scope, question), asked_by=user)
 
 
 def read_query(scope: Scope, question: Question) -> "Query":
@@ -227,44 +226,6 @@ def feedback(
         )
 
 
-def recent(scope: Scope, limit: int = 8) -> tuple[RecentQuery, ...]:
-    """The newest questions asked inside the scope."""
-    with reading() as session:
-        names = {each.id: each.name for each in list_projects(session, scope.account_scope_id)}
-        asked = list_questions(session, scope, limit=limit)
-    return tuple(
-        RecentQuery(
-            str(each.id),
-            each.text,
-            each.asked_at,
-            each.answerable,
-            names.get(each.project_ids[0], "") if len(each.project_ids) == 1 else "",
-        )
-        for each in asked
-    )
-
-
-def suggestions(scope: Scope, limit: int = 4) -> tuple[SuggestedQuestion, ...]:
-    """Questions worth asking, with the names of the scope's clients in them."""
-    with reading() as session:
-        clients = [
-            each.name
-            for each in list_projects(session, scope.account_scope_id)
-            if each.kind == "client" and each.id in scope.project_ids
-        ]
-    return _suggest(clients)[:limit]
-
-
-def _suggest(clients: Sequence[str]) -> tuple[SuggestedQuestion, ...]:
-    if not clients:
-        return ()
-    codes = ("promised_deadline", "what_blocks", "price_talks", "next_step")
-    return tuple(
-        SuggestedQuestion(code, {"client": clients[number % len(clients)]})
-        for number, code in enumerate(codes)
-    )
-
-
 def neighbours(scope: Scope, evidence_id: str, around: int = 3) -> "list[Evidence]":
     """The records around an evidence record in its conversation or issue, itself included, oldest first. Raises NotFound."""
     from retrieval.neighbours import read_neighbours  # noqa: PLC0415
@@ -306,17 +267,4 @@ def index_coverage(scope: Scope) -> IndexCoverage:
 
 def refresh(session: SessionView) -> tuple[str, ...]:
     """Ask for indexing of the caller's account scope; answers the ids of the runs."""
-    from jobs import enqueue  # noqa: PLC0415
-
-    account_scope_id = AccountScopeId(UUID(session.account_scope_id))
-    asked = tuple(run.run_id for run in enqueue.request_indexing(account_scope_id, session.user))
-    with transaction() as db:
-        audit_trail.record_event(
-            db,
-            actor=session.user,
-            action="lightrag.refresh",
-            entity=audit_trail.Entity("account_scope", session.account_scope_id),
-            account_scope_id=account_scope_id,
-            after={"runs": list(asked)},
-        )
-    return asked
+    return tuple(run.run_id for run in ask_for(session, "index"))

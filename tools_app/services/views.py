@@ -209,7 +209,11 @@ class RunProgress:
 
 @dataclass(frozen=True, slots=True)
 class ConnectorCard:
-    """One vendor connection. `error_code` names the last failure (`connector_error.<code>`)."""
+    """One vendor connection. `error_code` names the last failure (`connector_error.<code>`).
+
+    `lag_s` are the seconds since the last success, to be held against `cadence_s`, how often a sync has its turn; null
+    before the first success, and where no schedule is kept or the connection is switched off.
+    """
 
     connection_id: str
     connector: str
@@ -223,6 +227,8 @@ class ConnectorCard:
     error_at: datetime | None = None
     running: RunProgress | None = None
     circuit_open: bool = False
+    lag_s: float | None = None
+    cadence_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,22 +398,3 @@ class AnswerView:
     completeness_pct: float | None = None
     completeness_unknown: bool = False
     completeness_known_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RecentQuery:
-    """One earlier question of this scope."""
-
-    query_run_id: str
-    text: str
-    asked_at: datetime
-    answerable: bool
-    project: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SuggestedQuestion:
-    """A question worth asking here: a text of the catalogue (`suggest.<code>`) with names from the data."""
-
-    code: str
-    params: dict[str, str] = field(default_factory=dict)

@@ -168,12 +168,17 @@ class Walk:
             assert error is not None
         self.call("post", "/api/projects", {"slug": "gamma", "name": "Gamma"})
         self.call("post", "/api/projects/{project_id}/select", project_id="all")
-        self.call("post", "/api/lightrag/feedback", {"query_run_id": str(run.id), "rating": "up"})
+        self.call("post", "/api/lightrag/feedback", {"query_run_id": str(run.id), "rating": "down"})
+        self.call("put", "/api/lightrag/cases/{query_run_id}", {"evidence": []}, query_run_id=run.id)
+        kept = self.call("post", "/api/lightrag/saved", {"query": "x"})["saved"]
+        self.call("delete", "/api/lightrag/saved/{saved_id}", saved_id=kept["id"])
         self.call("post", "/api/lightrag/refresh")
-        self.call("post", "/api/connectors/errors/{error_id}/retry", error_id=error.id)
+        self.call("post", "/api/connectors/errors/retry", {"error_ids": [str(error.id)]})
         self.call("post", "/api/connectors/sync")
-        for verb in ("sync", "reconcile", "repair"):
+        self.call("post", "/api/connectors/reconciliation/run")
+        for verb in ("sync", "repair"):
             self.call("post", f"/api/connectors/{{name}}/{verb}", name="linear")
+        self.call("post", "/api/jobs/run", {"job": "index"})
         self.call(
             "put", "/api/webhooks/{connector}/{binding}/secret", {"secret": "0123456789abcdef0123"},
             connector="linear", binding=self.place.connections["linear"],

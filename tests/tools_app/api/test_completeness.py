@@ -1,8 +1,6 @@
 """Completeness over HTTP: figures and ids inside the scope, and work that is asked for and audited."""
 
-import csv
 import datetime as dt
-import io
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +9,8 @@ import pytest
 from sqlmodel import select
 
 from jobs import tasks
+from models.infra.cache import cache
+from models.infra.cache_tags import tags_of_job
 from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
 from models.infra.ids import new_id
@@ -20,10 +20,8 @@ from models.tables.reliability import ReconciliationMetric
 from retrieval.completeness import read as read_completeness
 from tests.tools_app.world import World, compare
 from tools_app.components.trust_bar import present as present_trust
-from tools_app.services.completeness import completeness_blocks, plain_cell
+from tools_app.services.completeness import completeness_blocks
 from tools_app.services.views import LowStream, TrustView
-
-DIFF = "/api/connectors/linear/diff.csv"
 
 
 @pytest.fixture
@@ -36,7 +34,7 @@ def compared(worlds: dict[str, World]) -> dict[str, World]:
 
 
 def figures(client: httpx.Client, project: str = "all") -> dict[str, dict[str, Any]]:
-    answer = client.get("/api/connectors/completeness", params={"project_id": project})
+    answer = client.get("/api/connectors/reconciliation", params={"project_id": project})
     assert answer.status_code == 200, answer.text
     return {each["stream"]: each for each in answer.json()["items"]}
 
@@ -55,13 +53,8 @@ def add(world: World, stream: str, minutes_ago: int, **values: object) -> None:
                 }
             )
         )
-
-
-def lines(client: httpx.Client, **query: str) -> list[dict[str, str]]:
-    answer = client.get(DIFF, params={"project_id": "all", **query})
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    return list(csv.DictReader(io.StringIO(answer.text)))
+    # As the end of a comparison does.
+    cache().renew(tags_of_job("reconcile", world.scope))
 
 
 def test_figures_are_of_the_whole_connection_over_all_projects(
@@ -71,6 +64,14 @@ def test_figures_are_of_the_whole_connection_over_all_projects(
     assert (found["state"], found["method"], found["completeness_pct"]) == ("measured", "ids", 75.0)
     assert (found["vendor_count"], found["missing"], found["extra"], found["stale"]) == (12, 3, 3, 3)
     assert 0 <= found["age_s"] < 60
+    assert (found["delta"], found["unknown_since"]) == (0, None)
+
+
+def test_the_delta_is_what_is_here_beyond_what_the_vendor_has(
+    client: httpx.Client, worlds: dict[str, World]
+) -> None:
+    add(worlds["one"], "cycles", 0, vendor_count=9, local_count=7, missing=2, completeness_pct=77.8)
+    assert figures(client)["cycles"]["delta"] == -2
 
 
 def test_figures_of_one_project_count_only_its_records(
@@ -84,7 +85,6 @@ def test_nothing_is_listed_before_the_first_comparison(
     client: httpx.Client, worlds: dict[str, World]
 ) -> None:
     assert figures(client) == {}
-    assert lines(client) == []
 
 
 @pytest.mark.parametrize("project", ["all", "alpha"])
@@ -97,7 +97,10 @@ def test_a_vendor_out_of_reach_is_unknown_with_the_age_of_the_last_figure(
     assert (found["issues"]["state"], found["issues"]["completeness_pct"]) == ("unknown", None)
     assert found["issues"]["error_code"] == "vendor_down"
     assert 0 <= found["issues"]["age_s"] < 60
-    assert found["cycles"]["age_s"] is None
+    assert found["issues"]["unknown_since"] == found["issues"]["known_at"] is not None
+    assert (found["cycles"]["age_s"], found["cycles"]["unknown_since"], found["cycles"]["delta"]) == (
+        None,
+    ) * 3
 
 
 @pytest.mark.parametrize("project", ["all", "alpha"])
@@ -267,67 +270,18 @@ def test_a_block_says_what_compares_or_mends_now(worlds: dict[str, World]) -> No
     assert completeness_blocks(worlds["two"].of())[2].job == ""
 
 
-def test_the_ids_of_a_stream_are_listed_as_csv(client: httpx.Client, compared: dict[str, World]) -> None:
-    found = lines(client, stream="issues", project_id="beta")
-    assert [(each["difference"], each["vendor_id"]) for each in found] == [
-        ("extra", "extra-markonebeta"), ("missing", "missing-markonebeta"), ("stale", "stale-markonebeta"),
-    ]  # fmt: skip
-    assert {each["project_id"] for each in found} == {str(compared["one"].places["beta"].project)}
-    assert len(lines(client)) == 9
-    assert lines(client, stream="cycles") == []
+WORK = {"reconcile": ("reconciliation/run", {"connector": "linear"}), "repair": ("linear/repair", {})}
 
 
-def test_a_cheap_pass_leaves_the_stale_ids_of_the_deep_one(
-    client: httpx.Client, compared: dict[str, World]
-) -> None:
-    add(
-        compared["one"],
-        "issues",
-        -1,
-        vendor_count=12,
-        local_count=12,
-        missing=0,
-        extra=0,
-        completeness_pct=100.0,
-    )
-    assert {each["difference"] for each in lines(client)} == {"stale"}
-
-
-def test_a_stream_the_connector_does_not_have_is_400(client: httpx.Client) -> None:
-    answer = client.get(DIFF, params={"stream": "messages"})
-    assert answer.status_code == 400
-    assert answer.json()["error"]["code"] == "unknown_stream"
-    assert client.get("/api/connectors/jira/diff.csv").status_code == 400
-
-
-def test_ids_cannot_become_formulas(client: httpx.Client, worlds: dict[str, World]) -> None:
-    place = worlds["one"].places["alpha"]
-    at = utcnow()
-    for values in ({}, {"project_id": place.project, "missing_ids": {'=HYPERLINK("x")': None}}):
-        add(
-            worlds["one"],
-            "issues",
-            0,
-            missing=1,
-            completeness_pct=0.0,
-            vendor_count=1,
-            **{"measured_at": at, **values},
-        )
-    (line,) = lines(client)
-    assert line["vendor_id"] == '\'=HYPERLINK("x")'
-    assert [plain_cell(each) for each in ("=1", "+1", "-1", "@a", "\t=", "a=1", "")] == [
-        "'=1", "'+1", "'-1", "'@a", "'\t=", "a=1", "",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("work", ["reconcile", "repair"])
+@pytest.mark.parametrize("work", list(WORK))
 def test_work_is_asked_for_once_at_a_time_and_audited(
     client: httpx.Client, worlds: dict[str, World], work: str
 ) -> None:
-    first, again = (client.post(f"/api/connectors/linear/{work}") for _ in range(2))
+    path, body = WORK[work]
+    first, again = (client.post(f"/api/connectors/{path}", json=body) for _ in range(2))
     assert (first.status_code, again.status_code) == (202, 202)
     (asked,) = first.json()["items"]
-    assert again.json()["items"] == [asked]
+    assert again.json()["items"] == [{**asked, "joined": True}]
     with reading() as session:
         (run,) = session.exec(select(JobRun).where(JobRun.status == "queued")).all()
         audited = session.exec(select(AuditEvent).where(AuditEvent.action == f"connector.{work}")).all()
@@ -335,12 +289,27 @@ def test_work_is_asked_for_once_at_a_time_and_audited(
         assert [each.after for each in audited] == [{"run_id": asked["run_id"]}] * 2
 
 
-@pytest.mark.parametrize("work", ["reconcile", "repair"])
-def test_work_needs_the_csrf_token_and_a_connector(client: httpx.Client, work: str) -> None:
-    path = f"/api/connectors/linear/{work}"
+def test_without_a_connector_every_connection_of_the_scope_is_compared(
+    client: httpx.Client, worlds: dict[str, World]
+) -> None:
+    items = client.post("/api/connectors/reconciliation/run").json()["items"]
+    assert [each["connector"] for each in items] == ["attio", "chatwoot", "linear"]
+    with reading() as session:
+        scopes = session.exec(select(JobRun.account_scope_id).where(JobRun.job == "reconcile")).all()
+    assert set(scopes) == {worlds["one"].scope}
+
+
+@pytest.mark.parametrize("work", list(WORK))
+def test_work_needs_the_csrf_token_and_input_that_makes_sense(client: httpx.Client, work: str) -> None:
+    path = f"/api/connectors/{WORK[work][0]}"
     assert client.post(path, headers={"x-csrf-token": "wrong"}).status_code == 403
-    assert client.post("/api/connectors/hubspot/" + work).status_code == 400
     assert client.post(path, json={"deep": True}).status_code == 400
+
+
+def test_work_at_a_connector_that_does_not_exist_is_400(client: httpx.Client) -> None:
+    assert client.post("/api/connectors/hubspot/repair").status_code == 400
+    answer = client.post("/api/connectors/reconciliation/run", json={"connector": "hubspot"})
+    assert answer.status_code == 400
 
 
 def test_a_scope_without_the_connection_is_404(client: httpx.Client, worlds: dict[str, World]) -> None:
@@ -351,8 +320,8 @@ def test_a_scope_without_the_connection_is_404(client: httpx.Client, worlds: dic
         assert held is not None
         held.enabled = False
         session.add(held)
-    assert client.post("/api/connectors/linear/reconcile").status_code == 404
-    assert client.post("/api/connectors/linear/repair").status_code == 404
+    for path, body in WORK.values():
+        assert client.post(f"/api/connectors/{path}", json=body).status_code == 404
 
 
 def test_tasks_are_registered_for_both_kinds_of_work() -> None:

@@ -1,4 +1,5 @@
 import datetime as dt
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -9,9 +10,11 @@ from jobs.connectors.errors import VendorDown
 from models.infra.clock import utcnow
 from models.infra.database import transaction
 from models.infra.settings import override_settings
+from models.queries.job_runs import save_cadence
 from models.tables.platform import AuditEvent, JobRun
-from models.tables.reliability import ConnectorError, ConnectorSyncState, ReconciliationMetric
+from models.tables.reliability import ConnectorSyncState, ReconciliationMetric
 from tests.tools_app.world import World
+from tools_app.components.connector_card import present
 from tools_app.services.connectors import connectors_state
 from tools_app.services.dashboard import control_tower
 
@@ -66,6 +69,23 @@ def test_a_connector_is_late_after_two_cadences_and_failing_after_a_failed_run(
     card = next(each for each in connectors_state(world.of()) if each.connector == "linear")
     assert card.state == state
     assert card.error_code == ("" if status == "ok" else "vendor_down")
+
+
+def test_a_card_says_how_old_the_last_success_is_and_how_often_one_is_due(
+    client: httpx.Client, worlds: dict[str, World]
+) -> None:
+    with transaction() as session:
+        save_cadence(session, "sync", 900)
+        held = session.get(ConnectorSyncState, worlds["one"].places["alpha"].connections["linear"])
+        assert held is not None
+        held.last_success_at = utcnow() - dt.timedelta(minutes=40)
+        session.add(held)
+    found = cards(client)
+    assert found["linear"]["lag_s"] >= 2_400
+    assert (found["linear"]["cadence_s"], found["attio"]["lag_s"]) == (900, None)
+    (shown,) = [each for each in connectors_state(worlds["one"].of()) if each.connector == "linear"]
+    assert present(shown, "en").every == "every 15 min"
+    assert present(replace(shown, cadence_s=None), "en").every == ""
 
 
 def test_a_connector_that_never_ran_says_so_and_leaves_the_trust_bar_undated(
@@ -138,21 +158,6 @@ def test_a_sync_asked_for_while_the_queue_is_away_is_accepted_and_kept(client: h
     assert {each["status"] for each in status["runs"] if each["requested_by"] == "owner"} == {"queued"}
 
 
-def test_errors_are_paged_newest_first(client: httpx.Client) -> None:
-    first = client.get("/api/connectors/errors?limit=2").json()
-    second = client.get("/api/connectors/errors", params={"limit": 2, "cursor": first["next_cursor"]}).json()
-    units = [each["unit"] for each in first["items"] + second["items"]]
-    assert units == ["unit markoneunassigned", "unit markonebeta", "unit markonealpha"]
-    assert second["next_cursor"] is None
-
-
-@pytest.mark.parametrize("cursor", ["zzz", "", "\0"])
-def test_a_cursor_of_errors_that_no_page_gave_is_400(client: httpx.Client, cursor: str) -> None:
-    answer = client.get("/api/connectors/errors", params={"cursor": cursor})
-    assert answer.status_code == 400
-    assert answer.json()["error"]["code"] == "invalid_cursor"
-
-
 def test_completeness_is_unknown_until_every_source_is_measured(worlds: dict[str, World]) -> None:
     world = worlds["one"]
     place = world.places["alpha"]
@@ -201,35 +206,6 @@ def test_a_run_that_left_records_behind_is_partial(client: httpx.Client, worlds:
         )
     run = client.get("/api/jobs/status").json()["jobs"]["runs"][0]
     assert (run["status"], run["failed"], run["written"]) == ("partial", 2, 3)
-
-
-def test_a_failed_unit_is_tried_again_at_once_and_that_is_audited(client: httpx.Client) -> None:
-    found = client.get("/api/connectors/errors").json()["items"][0]
-    answer = client.post(f"/api/connectors/errors/{found['id']}/retry")
-    assert answer.status_code == 202
-    again = client.get("/api/connectors/errors").json()["items"][0]
-    assert (again["status"], again["attempt"]) == ("pending", 0)
-    with transaction() as session:
-        (asked,) = session.exec(select(JobRun).where(JobRun.job == "retry")).all()
-        audited = session.exec(select(AuditEvent).where(AuditEvent.action == "connector.retry_error")).all()
-    assert (str(asked.id), asked.subject) == (answer.json()["run_id"], found["connection_id"])
-    assert [event.entity_id for event in audited] == [found["id"]]
-
-
-def test_an_error_of_another_account_scope_is_not_there(
-    client: httpx.Client, worlds: dict[str, World]
-) -> None:
-    with transaction() as session:
-        foreign = session.exec(
-            select(ConnectorError).where(ConnectorError.account_scope_id == worlds["two"].scope)
-        ).first()
-        assert foreign is not None
-        identity, status = foreign.id, foreign.status
-    assert client.post(f"/api/connectors/errors/{identity}/retry").status_code == 404
-    with transaction() as session:
-        again = session.get(ConnectorError, identity)
-        assert again is not None
-        assert (again.status, again.attempt) == (status, again.attempt)
 
 
 def test_a_connector_that_is_not_asked_because_it_failed_says_so(

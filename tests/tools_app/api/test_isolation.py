@@ -15,13 +15,13 @@ from models.infra import events
 from models.infra.database import transaction
 from models.infra.ids import new_id
 from models.tables.retrieval import QueryRun
-from tests.tools_app.api import commerce_calls
+from tests.tools_app.api import commerce_calls, connector_calls, question_calls
 from tests.tools_app.commerce import fill_commerce
 from tests.tools_app.conftest import PASSWORD, USER
 from tests.tools_app.world import Place, World, compare, marker
 from tools_app.api import events as api_events
 from tools_app.api.app import create_api
-from tools_app.services import search
+from tools_app.services import questions, search
 from tools_app.services.event_hub import KINDS
 from tools_app.services.search import Question
 
@@ -84,14 +84,6 @@ def delete(path: str) -> Call:
     return lambda client, _: [client.delete(path)]
 
 
-def payloads(client: httpx.Client, project: str | None) -> list[httpx.Response]:
-    """Asks for the payload of every error that a project lists, else of one that is not there."""
-    chosen = {} if project is None else {"project_id": project}
-    listed = client.get("/api/connectors/errors", params={**chosen, "limit": 200}).json().get("items", [])
-    ids = [each["id"] for each in listed] or [str(new_id())]
-    return [client.get(f"/api/connectors/errors/{each}/payload", params=chosen) for each in ids]
-
-
 def stream(client: httpx.Client, _project: str | None) -> list[httpx.Response]:
     """What an event stream sends of the kept past, until its first heartbeat; its text as an answer."""
     lines: list[str] = []
@@ -107,12 +99,13 @@ def stream(client: httpx.Client, _project: str | None) -> list[httpx.Response]:
 
 
 def open_neighbours(client: httpx.Client, project: str | None) -> list[httpx.Response]:
-    """Opens what stands around every record that a question brings up."""
+    """Opens what stands around every record that a question brings up, else around one that is not there."""
     chosen = {} if project is None else {"project_id": project}
     shown = client.post("/api/lightrag/query", json={"query": QUESTION, **chosen})
+    ids = [item["id"] for item in shown.json().get("evidence", [])] or [f"message:{new_id()}"]
     return [
-        client.get(f"/api/lightrag/evidence/{item['id']}/neighbours", params={"around": 10, **chosen})
-        for item in shown.json().get("evidence", [])
+        client.get(f"/api/lightrag/evidence/{each}/neighbours", params={"around": 10, **chosen})
+        for each in ids
     ]
 
 
@@ -148,46 +141,33 @@ CALLS: dict[tuple[str, str], Call] = {
     ("post", "/api/lightrag/feedback"): post(
         "/api/lightrag/feedback", {"query_run_id": str(new_id()), "rating": "up"}
     ),
-    ("get", "/api/connectors/state"): get("/api/connectors/state"),
-    ("get", "/api/connectors/errors"): get("/api/connectors/errors", {"limit": 200}),
-    ("get", "/api/connectors/errors/{error_id}/payload"): payloads,
-    ("post", "/api/connectors/sync"): post("/api/connectors/sync"),
-    ("post", "/api/connectors/{name}/sync"): post("/api/connectors/linear/sync"),
-    ("post", "/api/connectors/errors/{error_id}/retry"): post(f"/api/connectors/errors/{new_id()}/retry"),
-    ("get", "/api/connectors/completeness"): get("/api/connectors/completeness"),
-    ("get", "/api/connectors/{name}/diff.csv"): get(
-        "/api/connectors/linear/diff.csv", {}, {"stream": "issues"}
-    ),
-    ("post", "/api/connectors/{name}/reconcile"): post("/api/connectors/linear/reconcile"),
-    ("post", "/api/connectors/{name}/repair"): post("/api/connectors/linear/repair"),
     ("get", "/api/webhooks"): get("/api/webhooks"),
     ("post", "/api/webhooks/{connector}/{binding}"): post(f"/api/webhooks/linear/{new_id()}", {}),
     ("put", "/api/webhooks/{connector}/{binding}/secret"): lambda client, _: [
         client.put(f"/api/webhooks/linear/{new_id()}/secret", json={"secret": "0123456789abcdef"})
     ],
     ("get", "/api/crm/unmapped-stages"): get("/api/crm/unmapped-stages"),
-    ("get", "/api/jobs/status"): get("/api/jobs/status"),
     ("get", "/api/system"): get("/api/system"),
     ("get", "/api/events/stream"): stream,
     # Logout has tests of its own (test_auth).
     ("post", "/api/auth/logout"): lambda _client, _project: [],
     **commerce_calls.CALLS,
+    **connector_calls.CALLS,
+    **question_calls.CALLS,
 }
 
 READS_BUSINESS_DATA = [
     ("get", "/api/control-tower"), ("get", "/api/records"), ("get", "/api/lightrag/status"), ("post", "/api/lightrag/query"),
-    ("post", "/api/search"), ("get", "/api/connectors/state"), ("get", "/api/connectors/errors"), ("get", "/api/jobs/status"),
-    ("get", "/api/connectors/completeness"), ("get", "/api/connectors/{name}/diff.csv"),
-    ("get", "/api/connectors/errors/{error_id}/payload"),
+    ("post", "/api/search"), *connector_calls.READS,
     ("get", "/api/lightrag/evidence/{evidence_id}/neighbours"),
     ("get", "/api/crm/unmapped-stages"), *commerce_calls.READS,
-    ("get", "/api/contacts"), ("get", "/api/conversations"), ("get", "/api/messages"),
+    ("get", "/api/contacts"), ("get", "/api/conversations"), ("get", "/api/messages"), *question_calls.READS,
 ]  # fmt: skip
 # They take projects, `project_ids`, instead of one.
 PORTFOLIO = [("get", "/api/portfolio/overview"), ("get", "/api/portfolio/messages")]
 NUMBERS_ONLY = {
-    "/api/control-tower", "/api/lightrag/status", "/api/connectors/state", "/api/connectors/completeness",
-    "/api/crm/overview", "/api/outbound/policies/{contact_id}",
+    "/api/control-tower", "/api/lightrag/status", "/api/crm/overview", "/api/outbound/policies/{contact_id}",
+    *connector_calls.NUMBERS, *question_calls.NUMBERS_ONLY,
 }  # fmt: skip
 
 
@@ -218,6 +198,8 @@ def searchable(worlds: dict[str, World]) -> dict[str, World]:
             compare(session, world)
         for place in world.places.values():
             fill_commerce(place)
+            connector_calls.give_up(place)
+            question_calls.fill_questions(place, USER)
     return worlds
 
 
@@ -249,7 +231,11 @@ def test_every_endpoint_that_takes_a_project_is_walked_as_one(credentials: objec
             each["name"] == "project_id" and each["in"] == "query" for each in operation.get("parameters", [])
         )
     }
-    assert takes == {*READS_BUSINESS_DATA, ("post", "/api/lightrag/feedback")}
+    assert takes == {
+        *READS_BUSINESS_DATA,
+        ("post", "/api/lightrag/feedback"),
+        ("delete", "/api/lightrag/saved/{saved_id}"),
+    }
 
 
 def test_one_project_never_shows_another(client: httpx.Client, searchable: dict[str, World]) -> None:
@@ -398,10 +384,10 @@ def test_a_question_over_more_projects_is_not_recent_in_one_of_them(worlds: dict
                     took_ms=1,
                 )
             )
-    assert {each.text for each in search.recent(world.of("alpha"))} == {"asked over 1"}
-    assert {each.text for each in search.recent(world.of())} == {"asked over 1", "asked over 2"}
-    assert search.recent(world.of("beta")) == ()
-    assert search.recent(worlds["two"].of()) == ()
+    assert {each.text for each in questions.recent(world.of("alpha"))} == {"asked over 1"}
+    assert {each.text for each in questions.recent(world.of())} == {"asked over 1", "asked over 2"}
+    assert questions.recent(world.of("beta")) == ()
+    assert questions.recent(worlds["two"].of()) == ()
 
 
 def test_errors_of_records_that_are_not_routed_yet_show_only_over_all_projects(

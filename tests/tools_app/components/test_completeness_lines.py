@@ -64,7 +64,8 @@ def test_a_connector_that_was_never_compared_is_not_unknown():
 
 def test_ids_can_be_downloaded_where_ids_differ_in_the_project_of_the_page():
     (line,) = present(BLOCK, "en", "alpha").lines
-    assert line.csv == "/api/connectors/linear/diff.csv?stream=issues&project_id=alpha"
+    query = "format=csv&connector=linear&stream=issues&project_id=alpha"
+    assert line.csv == f"/api/connectors/reconciliation/diff?{query}"
     assert only(replace(ROW, missing=0)).csv == ""
     assert only(replace(ROW, method="counts")).csv == "", "a count knows no ids"
 

@@ -15,7 +15,9 @@ import reflex as rx
 from models.infra.database import transaction
 from models.infra.events import Event
 from models.infra.ids import new_id
-from tests.tools_app.world import World, compare
+from tests.tools_app.api.question_calls import case_id, fill_questions
+from tests.tools_app.conftest import USER
+from tests.tools_app.world import World, compare, marker
 from tools_app import live
 from tools_app.services import jobs
 from tools_app.tools_app import app
@@ -40,10 +42,15 @@ PAGES: dict[str, tuple[str, ...]] = {
             "stream_attio_companies",
         )
     ),
+    "/questions": (
+        "",
+        "status=completed",
+        *(f"case={case_id(marker(scope, slug))}" for scope in ("one", "two") for slug in ("alpha", "beta")),
+    ),
     "/login": ("next=/",),
 }
 # Pages that show records or texts of a project: there its marker must show.
-SHOWS = ("/search", "/jobs", "/records")
+SHOWS = ("/search", "/jobs", "/records", "/questions")
 
 
 def routes() -> dict[str, list[Any]]:
@@ -96,6 +103,8 @@ def searchable(worlds: dict[str, World]) -> dict[str, World]:
         index_pending(world.scope, budget_s=60)
         with transaction() as session:
             compare(session, world)
+        for place in world.places.values():
+            fill_questions(place, USER)
     return worlds
 
 
@@ -145,7 +154,7 @@ async def test_what_is_pushed_to_a_page_is_of_its_account_scope(
     root = tab("/jobs?project=all")
     shell = await root.get_state(live.ShellState)
     shell.user = "owner"
-    marker = "foreignconnector"
+    strange = "foreignconnector"
     reads: list[str] = []
 
     def note(*_: object) -> None:
@@ -153,11 +162,11 @@ async def test_what_is_pushed_to_a_page_is_of_its_account_scope(
 
     monkeypatch.setattr(jobs, "jobs_view", note)
     payload = {
-        "account_scope_id": str(searchable["two"].scope), "job": "sync", "run_id": marker, "connector": marker,
-        "stream": marker, "page": 1, "rows": 1, "status": "failed", "counts": {},
+        "account_scope_id": str(searchable["two"].scope), "job": "sync", "run_id": strange, "connector": strange,
+        "stream": strange, "page": 1, "rows": 1, "status": "failed", "counts": {},
     }  # fmt: skip
     for kind in ("job_progress", "job_completed"):
         event = Event("1-0", kind, payload)
         await live.PUSHED[event.kind](root, event.payload)
-    assert marker not in held(root)
+    assert strange not in held(root)
     assert reads == []

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlmodel import select
 
 from models.infra.crypto import decrypt
 from models.infra.database import reading, transaction
 from models.infra.ids import new_id
-from models.tables.platform import VendorConnection
+from models.tables.platform import AuditEvent, VendorConnection
 from models.tables.reliability import ConnectorError
 from tests.tools_app.world import World
 from tools_app.components.error_list import OpenPayload
@@ -103,6 +104,26 @@ def test_older_errors_unfold_and_what_was_given_up_is_shown_alone(
     assert ([line.is_dead for line in page.errors], page.more_errors) == ([True], "")
     asyncio.run(JobsState.choose_dead.fn(page))
     assert len(page.errors) == 2
+
+
+def test_all_errors_that_are_shown_are_tried_again_and_no_others(tab: Tab, worlds: dict[str, World]):
+    world = worlds["one"]
+    fail(world, 3, "dead_letter")
+    root, page = loaded(tab, "/jobs?project=alpha")
+    page.only_dead = True
+    asyncio.run(page.refresh())
+    shown = {each.id for each in page.errors}
+    assert len(shown) == 3
+    asyncio.run(JobsState.retry_shown.fn(page))
+    with reading() as session:
+        (event,) = session.exec(select(AuditEvent).where(AuditEvent.action == "connector.retry_errors"))
+        assert event.after is not None
+        assert set(event.after["error_ids"]) == shown
+        dead = session.exec(select(ConnectorError).where(ConnectorError.status == "dead_letter")).all()
+    assert [each for each in dead if each.account_scope_id == world.scope] == []
+    assert page.errors == []
+    (said,) = root.substates[ShellState.get_name()].toasts
+    assert said.message == "3 errors are tried again now."
 
 
 def test_another_projects_rows_are_gone_before_its_own_come(tab: Tab):
