@@ -1,7 +1,8 @@
 """A small indexed world for a quick run of the notebooks: two clients of the demo, copied and indexed like the whole.
 
-The sandbox serves these clients alone, the connectors copy them, the real indexing makes chunks and vectors; no queue
-takes part. A few votes are given to gold questions of the development half, so that there is something to replay.
+The sandbox serves the whole world, so that every record has the id that the gold questions know it by; the connectors copy
+it, what belongs to other clients is marked as deleted, and the real indexing makes chunks and vectors of the rest. No
+queue takes part. A few votes are given to gold questions of the development half, so that there is something to replay.
 """
 
 import json
@@ -13,22 +14,27 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from deploy.databases import migrate, pointed_to
-from deploy.demo import SCOPE_SLUG, SandboxVendors, ensure_demo
+from deploy.demo import SCOPE_SLUG, UNASSIGNED, SandboxVendors, ensure_demo
 from deploy.embedded import EmbeddedServers, free_port, is_free
 from deploy.processes import ProcessRegistry
 from jobs.indexing import index_pending
 from jobs.sandbox.world.loader import load_studio
 from jobs.sync import sync_connection
+from models.infra.clock import utcnow
 from models.infra.crypto import generate_key
 from models.infra.database import close_database, reading, transaction
 from models.infra.ids import AccountScopeId, ConnectionId
 from models.infra.redis import close_clients
 from models.infra.scope import Scope
 from models.infra.settings import Settings, adopt, environment
-from models.tables.platform import VendorConnection
+from models.tables.attio import Company, Deal, Note, Person
+from models.tables.chatwoot import Contact, Conversation, Message
+from models.tables.linear import Comment, Issue
+from models.tables.platform import Project, VendorConnection
 from models.tables.retrieval import ChunkSource
 from retrieval import pipeline
 from retrieval.evaluation.datasets import GoldQuestion, development_questions
@@ -85,6 +91,8 @@ def _fill(data_dir: Path) -> None:
             copied = sync_connection(ConnectionId(connection_id), lambda _: None)
             if copied.errors:
                 raise RuntimeError(f"the small world was not copied: {dict(copied.errors)}")
+    with transaction() as session:
+        _leave_out_other_clients(session, AccountScopeId(scope_id))
     result = index_pending(AccountScopeId(scope_id), budget_s=_INDEX_S)
     if result.pending or result.failed:
         raise RuntimeError(
@@ -92,6 +100,15 @@ def _fill(data_dir: Path) -> None:
         )
     _vote()
     done.touch()
+
+
+def _leave_out_other_clients(session: Session, scope_id: AccountScopeId) -> None:
+    """What no rule of the two clients claims was put aside as unassigned."""
+    rest = session.exec(
+        select(Project.id).where(Project.account_scope_id == scope_id, Project.slug == UNASSIGNED)
+    ).one()
+    for table in (Contact, Conversation, Message, Issue, Comment, Company, Person, Deal, Note):
+        session.execute(update(table).where(col(table.project_id) == rest).values(deleted_at=utcnow()))
 
 
 def _vote() -> None:
@@ -129,7 +146,6 @@ def _vendors(state_dir: Path) -> Iterator[SandboxVendors]:
         *(sys.executable, "-m", "jobs.sandbox", "serve"),
         *("--state-dir", str(state_dir)),
         *("--port-base", str(base)),
-        *(part for client in CLIENTS for part in ("--project", client)),
     ]
     with subprocess.Popen(command, env=environment(LOG_LEVEL="warning")) as process:
         try:

@@ -98,11 +98,11 @@ if cases:
         list(profiles), [len(cases) - value for value in answered.values()], bottom=list(answered.values()),
         color=pictures.GREY, label="refused",
     )  # fmt: skip
-    right.legend(loc="upper right")
+    right.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0)
     right.tick_params(axis="x", rotation=12)
 else:
     pictures.nothing(right, "nobody has voted down yet")
-right.set_title(f"All thumbs-down ({len(cases)}), asked again")
+right.set_title(f"All thumbs-down ({len(cases)}), asked again", pad=22)
 pictures.show(figure, here.folder, "07-replay")
 
 # %%

@@ -30,9 +30,6 @@ def main(arguments: list[str] | None = None) -> int:
     serving.add_argument(
         "--tick", type=float, default=None, metavar="SECONDS", help="move the world by itself"
     )
-    serving.add_argument(
-        "--project", action="append", default=[], metavar="SLUG", help="only this client's part of the world"
-    )
     ticking = commands.add_parser("tick", help="let the next events happen in a running sandbox")
     ticking.add_argument("--port-base", type=int, required=True)
     chosen = parser.parse_args(arguments)
@@ -42,9 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--tick takes a number of seconds above 0")
     configure_logging("sandbox")
     try:
-        asyncio.run(
-            serve(chosen.state_dir, Ports.from_base(chosen.port_base), chosen.tick, projects=chosen.project)
-        )
+        asyncio.run(serve(chosen.state_dir, Ports.from_base(chosen.port_base), chosen.tick))
     except (PortTaken, WorldError, OSError) as error:
         print(f"sandbox: {error}", file=sys.stderr)
         return 1

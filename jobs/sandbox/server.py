@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +30,6 @@ from jobs.sandbox.serving.request_log import RequestLog
 from jobs.sandbox.state import StateFile
 from jobs.sandbox.tenant import Origins, Tenant
 from jobs.sandbox.webhooks.courier import Courier
-from jobs.sandbox.world.loader import TWIN_FOLDER, load_studio
 from models.infra.logging import get_logger
 
 log = get_logger(__name__)
@@ -156,17 +155,12 @@ class _Server(uvicorn.Server):
 
 
 async def serve(
-    state_dir: Path,
-    ports: Ports,
-    tick_s: float | None,
-    ready: asyncio.Event | None = None,
-    projects: Sequence[str] = (),
+    state_dir: Path, ports: Ports, tick_s: float | None, ready: asyncio.Event | None = None
 ) -> None:
-    """Serve until SIGTERM or SIGINT, all projects or those named by slug. Raises PortTaken, WorldError."""
+    """Serve until SIGTERM or SIGINT. Raises PortTaken, WorldError."""
     sockets = {vendor: _listen(port) for vendor, port in _by_vendor(ports).items()}
     origins = Origins(*(f"http://{HOST}:{port}" for port in (ports.chatwoot, ports.linear, ports.attio)))
-    studios = (load_studio().only(projects), load_studio(TWIN_FOLDER)) if projects else None
-    sandbox = Sandbox(StateFile(state_dir), origins, studios=studios)
+    sandbox = Sandbox(StateFile(state_dir), origins)
     assembly = assemble(sandbox, origins.chatwoot)
     servers = [(_Server(_config(app)), sockets[vendor]) for vendor, app in assembly.apps.items()]
     loop = asyncio.get_running_loop()
