@@ -18,7 +18,7 @@ reset: venv ## stop, and forget the demo and everything in .data but the built f
 	@exec $(VENV)/python -m deploy.down reset
 
 test: venv-dev browser ## unit, database, queue, API and browser tests (under 15 minutes on 2 cores)
-	@$(VENV)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	@$(VENV)/python -m pytest -n 2 --dist loadscope -m "not slow"
 
 test-slow: venv-dev ## long property, fault and life-cycle tests (under 25 minutes)
 	@$(VENV)/python -m pytest -m slow

@@ -16,6 +16,8 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from hypothesis import settings as hypothesis_settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from deploy.embedded import EmbeddedServers, ServerUrls
 from deploy.processes import ProcessRegistry
@@ -36,12 +38,16 @@ hypothesis_settings.register_profile("thorough", max_examples=2_000, derandomize
 hypothesis_settings.load_profile("steady")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a module's tests in one process, and all browser tests, which share a running Control Tower."""
-    for item in items:
-        name = "browser" if item.get_closest_marker("browser") else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(name))
+class ByModule(LoadScopeScheduling):
+    """Keeps a module's tests in one process, and all browser tests, which share a running Control Tower."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "browser" if nodeid.startswith("tests/browser/") else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByModule:
+    """Asked by xdist. Its own groups are marks on node ids, which pytest 9 does not show it any more."""
+    return ByModule(config, log)
 
 
 @pytest.fixture(scope="session")
