@@ -138,6 +138,8 @@ TITLES = {
     "jobs": ("Jobs and connectors · Control Tower", "Задания и коннекторы · Control Tower"),
     "system": ("System · Control Tower", "Система · Control Tower"),
     "records": ("Records · Control Tower", "Записи · Control Tower"),
+    "security": ("Sessions and API keys · Control Tower", "Сеансы и ключи API · Control Tower"),
+    "questions": ("Questions and votes · Control Tower", "Вопросы и оценки · Control Tower"),
 }
 
 
