@@ -21,7 +21,7 @@ test: venv-dev browser ## unit, database, queue, API and browser tests (under 15
 	@$(VENV)/python -m pytest -n 2 --dist loadscope -m "not slow"
 
 test-slow: venv-dev ## long property, fault and life-cycle tests (under 25 minutes)
-	@$(VENV)/python -m pytest -m slow
+	@$(VENV)/python -m pytest -n 2 --dist loadscope -m slow
 
 lint: venv-dev ## formatting, rules, types, import contracts
 	@$(VENV)/ruff format --check --quiet .
