@@ -37,6 +37,10 @@ class VendorDown(VendorError):
     retryable = True
 
 
+class UnusableAnswer(VendorDown):
+    """The vendor answered, but with what cannot be used: a truncated body, an error of its own inside a 200."""
+
+
 class CircuitOpen(VendorDown):
     """The breaker refused the call: the vendor failed too often a moment ago. Nothing was sent."""
 

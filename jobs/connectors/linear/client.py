@@ -20,7 +20,7 @@ from jobs.connectors.errors import (
     RateLimited,
     RequestRefused,
     SchemaChanged,
-    VendorDown,
+    UnusableAnswer,
     VendorError,
 )
 from jobs.connectors.http import NotThere, VendorHttp, retry_after
@@ -249,7 +249,7 @@ def _classify(response: httpx.Response) -> VendorError | None:
         # The document no longer fits the vendor's schema: a test holds ours against the published one.
         return SchemaChanged("query", message)
     if kind in _RETRYABLE_TYPES:
-        return VendorDown(message)
+        return UnusableAnswer(message)
     return RequestRefused(message)
 
 
