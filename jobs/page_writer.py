@@ -68,6 +68,10 @@ def write_page(session: Session, run: SyncRun, page: Page) -> None:
         blockers = {record.vendor_id: record.fields["blocked_by"] for record in page.records}
         changed = rows.set_blockers(session, run.connection.id, blockers)
         run.add("relations", fetched=len(page.records), updated=changed)
+        # They come all at once: what is not unreadable now is readable, or gone.
+        sync_state.resolve_others(
+            session, run.connection.id, page.stream, [each.vendor_id for each in page.rejected]
+        )
     else:
         for stream, found in by_stream.items():
             write_records(session, run, stream, found)

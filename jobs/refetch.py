@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from jobs.connectors.base import Page, Record, Thread, Window
+from jobs.connectors.base import Record, Thread, Window
 from jobs.connectors.errors import CircuitOpen, CredentialsInvalid, RateLimited, VendorError
 from jobs.page_writer import SyncRun, table_of, write_page, write_records
 from jobs.retry import queue_failure
-from jobs.sync import fetch_missing_parents, open_run
+from jobs.sync import bring_parent, fetch_missing_parents, open_run
 from models.infra.database import reading, transaction
 from models.infra.ids import ConnectionId
 from models.infra.logging import get_logger
@@ -140,7 +140,7 @@ class _Refetch:
         try:
             record = run.connector.fetch_one(stream, vendor_id)
             if record is not None:
-                fetch_missing_parents(run, Page(stream, (record,)))
+                bring_parent(run, record)
                 self._bring_leader(record)
         except (CircuitOpen, CredentialsInvalid, RateLimited):
             raise
@@ -180,8 +180,8 @@ class _Refetch:
         reached = start
         window = Window({}, run.started, threads=lambda: [Thread(conversation, start)])
         try:
-            for page in run.connector.pages("messages", window):
-                fetch_missing_parents(run, page)
+            for each in run.connector.pages("messages", window):
+                page = fetch_missing_parents(run, each)
                 with transaction() as session:
                     write_page(session, run, replace(page, positions=()))
                 reached = max([reached, *(each.message_id for each in page.positions)])

@@ -148,9 +148,10 @@ def _reread(
 def _write(run: SyncRun, stream: str, records: list[Record]) -> None:
     if not records:
         return
-    fetch_missing_parents(run, Page(stream, tuple(records)))
+    page = fetch_missing_parents(run, Page(stream, tuple(records)))
+    run.add(stream, rejected=len(page.rejected))
     with transaction() as session:
-        write_records(session, run, stream, records)
+        write_records(session, run, stream, list(page.records))
 
 
 def _pages(

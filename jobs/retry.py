@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jobs.connectors.base import Page, Thread, Window
+from jobs.connectors.base import Thread, Window
 from jobs.connectors.errors import BadRecord, CircuitOpen, CredentialsInvalid, VendorError
 from jobs.page_writer import SyncRun, table_of, write_page, write_records
-from jobs.sync import fetch_missing_parents, open_run
+from jobs.sync import bring_parent, fetch_missing_parents, open_run
 from models.infra.database import reading, transaction
 from models.infra.ids import ConnectionId
 from models.infra.logging import get_logger
@@ -77,7 +77,7 @@ def retry_connection(connection_id: ConnectionId) -> Retried:
 def _retry_record(run: SyncRun, unit: DueError) -> None:
     record = run.connector.fetch_one(unit.stream, unit.unit)
     if record is not None:
-        fetch_missing_parents(run, Page(unit.stream, (record,)))
+        bring_parent(run, record)
     with transaction() as session:
         if record is not None:
             write_records(session, run, unit.stream, [record])
@@ -100,10 +100,10 @@ def _retry_message(run: SyncRun, unit: DueError, conversation: str) -> bool:
     """
     thread = Thread(conversation, max(0, int(unit.unit) - 1), int(unit.unit))
     readable = True
-    for page in run.connector.pages("messages", Window({}, run.started, threads=lambda: [thread])):
+    for found in run.connector.pages("messages", Window({}, run.started, threads=lambda: [thread])):
+        page = fetch_missing_parents(run, found)
         failed = tuple(each for each in page.rejected if each.vendor_id == unit.unit)
         readable = readable and not failed
-        fetch_missing_parents(run, page)
         with transaction() as session:
             # Its neighbours that cannot be read have turns of their own.
             write_page(session, run, replace(page, rejected=failed, positions=()))

@@ -10,13 +10,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from jobs.connectors.base import Page, Thread, Window
-from jobs.connectors.errors import CredentialsInvalid, VendorError
+from jobs.connectors.base import Page, Record, Rejected, Thread, Window
+from jobs.connectors.errors import (
+    UNREADABLE,
+    BadRecord,
+    CredentialsInvalid,
+    Interrupted,
+    SchemaChanged,
+    VendorError,
+)
 from jobs.connectors.registry import open_connector
 from jobs.connectors.side_by_side import read_ahead
 from jobs.page_writer import StreamCounts, SyncRun, table_of, write_page, write_records
@@ -24,6 +32,7 @@ from jobs.routing import Router, Rule
 from models.infra.clock import utcnow
 from models.infra.crypto import decrypt
 from models.infra.database import reading, transaction
+from models.infra.errors import AppError
 from models.infra.ids import ConnectionId
 from models.infra.logging import get_logger
 from models.infra.settings import get_settings
@@ -76,43 +85,65 @@ def sync_connection(connection_id: ConnectionId, progress: Callable[[Progress], 
     """
     clock = time.monotonic()
     run = open_run(connection_id)
-    connection, connector = run.connection, run.connector
     with transaction() as session:
-        sync_state.mark_started(session, connection, run.started)
-    errors: dict[str, VendorError] = {}
+        sync_state.mark_started(session, run.connection, run.started)
     try:
-        for stream in connector.streams:
-            failed = _sync_stream(run, stream, progress)
-            if failed is not None:
-                errors[stream] = failed
-                if isinstance(failed, CredentialsInvalid):
-                    break
+        errors = _read_streams(run, progress)
+        status, duration = _status(errors), time.monotonic() - clock
+        with transaction() as session:
+            if run.connector.schema is not None:
+                sync_state.keep_schema(session, run.connection, run.connector.schema, run.started)
+            _mark_finished(session, run, status, duration, next(iter(errors.values()), None))
+    except BaseException as error:
+        _note_interruption(run, time.monotonic() - clock, error)
+        raise
     finally:
-        connector.close()
-    status = _status(errors)
-    duration = time.monotonic() - clock
-    first = next(iter(errors.values()), None)
-    with transaction() as session:
-        if connector.schema is not None:
-            sync_state.keep_schema(session, connection, connector.schema, run.started)
-        sync_state.mark_finished(
-            session,
-            connection,
-            status=status,
-            at=utcnow(),
-            duration_s=duration,
-            counts={stream: _as_json(counts) for stream, counts in run.counts.items()},
-            error_kind=first.kind if first else None,
-            error_message=str(first) if first else None,
-        )
+        run.connector.close()
     return SyncResult(
-        connection.connector,
+        run.connection.connector,
         status,
         dict(run.counts),
-        connector.requests_made,
+        run.connector.requests_made,
         duration,
         {stream: str(error) for stream, error in errors.items()},
     )
+
+
+def _read_streams(run: SyncRun, progress: Callable[[Progress], None]) -> dict[str, VendorError]:
+    errors: dict[str, VendorError] = {}
+    for stream in run.connector.streams:
+        failed = _sync_stream(run, stream, progress)
+        if failed is not None:
+            errors[stream] = failed
+            if isinstance(failed, CredentialsInvalid):
+                break
+    return errors
+
+
+def _mark_finished(
+    session: Session, run: SyncRun, status: str, duration_s: float, error: VendorError | None
+) -> None:
+    sync_state.mark_finished(
+        session,
+        run.connection,
+        status=status,
+        at=utcnow(),
+        duration_s=duration_s,
+        counts={stream: _as_json(counts) for stream, counts in run.counts.items()},
+        error_kind=error.kind if error else None,
+        error_message=str(error) if error else None,
+    )
+
+
+def _note_interruption(run: SyncRun, duration_s: float, error: BaseException) -> None:
+    """Leave no run that has ended early standing as running; without a database that has to wait for the next run."""
+    try:
+        with transaction() as session:
+            _mark_finished(
+                session, run, "degraded", duration_s, Interrupted(f"{type(error).__name__}: {error}")
+            )
+    except (AppError, SQLAlchemyError) as unreachable:
+        log.warning("interruption not noted", reason=type(unreachable).__name__)
 
 
 def open_run(connection_id: ConnectionId) -> SyncRun:
@@ -159,8 +190,8 @@ def _sync_stream(run: SyncRun, stream: str, progress: Callable[[Progress], None]
     began = time.monotonic()
     try:
         with closing(_read(run, stream, window)) as pages:
-            for number, page in enumerate(pages, start=1):
-                fetch_missing_parents(run, page)
+            for number, found in enumerate(pages, start=1):
+                page = fetch_missing_parents(run, found)
                 with transaction() as session:
                     write_page(session, run, page)
                 progress(_progress(run, stream, number, page.total, time.monotonic() - began))
@@ -169,28 +200,36 @@ def _sync_stream(run: SyncRun, stream: str, progress: Callable[[Progress], None]
                     if page.scanned_all:
                         _prune(run, stream, missing)
     except VendorError as error:
-        log.warning(
-            "stream_failed",
-            connector=run.connection.connector,
-            stream=stream,
-            kind=error.kind,
-            error=str(error),
-        )
-        with transaction() as session:
-            sync_state.queue_error(
-                session,
-                run.connection,
-                stream=stream,
-                unit="stream",
-                kind=error.kind,
-                message=str(error),
-                payload={},
-                retryable=error.retryable,
-            )
-        return error
+        return _queue_stream(run, stream, error)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        # What the vendor sent surprised us. The other streams need not suffer for it.
+        log.exception("stream_surprised", connector=run.connection.connector, stream=stream)
+        return _queue_stream(run, stream, SchemaChanged(stream, f"{type(error).__name__}: {error}"))
     with transaction() as session:
         sync_state.resolve_errors(session, run.connection.id, stream, ["stream"])
     return None
+
+
+def _queue_stream(run: SyncRun, stream: str, error: VendorError) -> VendorError:
+    log.warning(
+        "stream_failed",
+        connector=run.connection.connector,
+        stream=stream,
+        kind=error.kind,
+        error=str(error),
+    )
+    with transaction() as session:
+        sync_state.queue_error(
+            session,
+            run.connection,
+            stream=stream,
+            unit="stream",
+            kind=error.kind,
+            message=str(error),
+            payload={},
+            retryable=error.retryable,
+        )
+    return error
 
 
 def _read(run: SyncRun, stream: str, window: Window) -> Generator[Page]:
@@ -200,7 +239,7 @@ def _read(run: SyncRun, stream: str, window: Window) -> Generator[Page]:
 
 def _shown(stream: str, page: Page) -> Iterator[str]:
     yield from (record.vendor_id for record in page.records if record.stream == stream)
-    yield from (rejected.vendor_id for rejected in page.rejected)
+    yield from (rejected.vendor_id for rejected in page.rejected if rejected.stream == stream)
 
 
 def _snapshot(session: Session, run: SyncRun, stream: str) -> set[str] | None:
@@ -220,10 +259,11 @@ def _threads(run: SyncRun) -> Iterable[Thread]:
     ]
 
 
-def fetch_missing_parents(run: SyncRun, page: Page) -> None:
+def fetch_missing_parents(run: SyncRun, page: Page) -> Page:
     """Read by id the parents that a page's records hang on and that are not here yet.
 
-    A comment may arrive in a window whose issue was changed again after the window closed.
+    A comment may arrive in a window whose issue was changed again after the window closed. Returns the page with the
+    records of an unreadable parent set aside: they are read again by themselves when it can be read.
     """
     wanted: dict[str, set[str]] = {}
     # Threads were read because their conversations are here.
@@ -238,10 +278,41 @@ def fetch_missing_parents(run: SyncRun, page: Page) -> None:
         with reading() as session:
             present = rows.locate(session, table_of(run, stream).table, run.connection.id, vendor_ids)
         for vendor_id in sorted(vendor_ids - present.keys()):
-            parent = run.connector.fetch_one(stream, vendor_id)
+            try:
+                parent = run.connector.fetch_one(stream, vendor_id)
+            except UNREADABLE as error:
+                page = _without_children(run, page, stream, vendor_id, error)
+                continue
             if parent is not None:
                 with transaction() as session:
                     write_records(session, run, stream, [parent])
+    return page
+
+
+def bring_parent(run: SyncRun, record: Record) -> None:
+    """Read the parent of one record, where that is missing. Raises VendorError, BadRecord for an unreadable parent."""
+    for rejected in fetch_missing_parents(run, Page(record.stream, (record,))).rejected:
+        raise BadRecord(rejected.vendor_id, rejected.message)
+
+
+def _without_children(run: SyncRun, page: Page, stream: str, parent: str, error: Exception) -> Page:
+    def hangs_on_it(record: Record) -> bool:
+        return record.parent == parent and table_of(run, record.stream).parent_stream == stream
+
+    why = f"its parent {stream}/{parent} is unreadable: {type(error).__name__}: {error}"
+    log.warning(
+        "children of an unreadable record set aside", stream=stream, vendor_id=parent, error=str(error)
+    )
+    children = tuple(
+        Rejected(record.stream, record.vendor_id, why, record.payload)
+        for record in page.records
+        if hangs_on_it(record)
+    )
+    return replace(
+        page,
+        records=tuple(record for record in page.records if not hangs_on_it(record)),
+        rejected=(*page.rejected, *children),
+    )
 
 
 def _prune(run: SyncRun, stream: str, missing: set[str]) -> None:
@@ -253,9 +324,7 @@ def _prune(run: SyncRun, stream: str, missing: set[str]) -> None:
     place = table_of(run, stream)
     if stream in run.connector.by_id:
         gone = {
-            vendor_id
-            for vendor_id in sorted(missing)[:_CHECKS_AT_MOST]
-            if run.connector.fetch_one(stream, vendor_id) is None
+            vendor_id for vendor_id in sorted(missing)[:_CHECKS_AT_MOST] if _is_gone(run, stream, vendor_id)
         }
         suspects: set[str] = set()
     else:
@@ -267,6 +336,14 @@ def _prune(run: SyncRun, stream: str, missing: set[str]) -> None:
         run.add(stream, deleted=rows.tombstone(session, place.table, run.connection.id, gone))
         if stream not in run.connector.by_id:
             sync_state.commit_cursor(session, run.connection, f"{stream}:missing", {"ids": sorted(suspects)})
+
+
+def _is_gone(run: SyncRun, stream: str, vendor_id: str) -> bool:
+    try:
+        return run.connector.fetch_one(stream, vendor_id) is None
+    except UNREADABLE as error:
+        log.warning("record is there, unreadable", stream=stream, vendor_id=vendor_id, error=str(error))
+        return False
 
 
 def _progress(run: SyncRun, stream: str, page: int, total: int | None, elapsed_s: float) -> Progress:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, ClassVar, Protocol
 
-from jobs.connectors.errors import BadRecord, SchemaChanged
+from jobs.connectors.errors import UNREADABLE, SchemaChanged
 
 Json = Mapping[str, Any]
 Fact = tuple[str, str]
@@ -172,7 +172,7 @@ def normalise_all(
     for item in items:
         try:
             records.append(normalise(item))
-        except (BadRecord, KeyError, TypeError, ValueError, AttributeError) as error:
+        except UNREADABLE as error:
             payload = item if isinstance(item, dict) else {"value": repr(item)[:2000]}
             try:
                 key = vendor_id(item)
@@ -202,5 +202,8 @@ def parse_epoch(value: object) -> dt.datetime | None:
     if value in (None, 0, ""):
         return None
     if isinstance(value, (int, float, str)):
-        return dt.datetime.fromtimestamp(float(value), tz=dt.UTC)
+        try:
+            return dt.datetime.fromtimestamp(float(value), tz=dt.UTC)
+        except (OverflowError, OSError) as error:
+            raise ValueError(f"not an epoch time: {value!r}") from error
     raise ValueError(f"not an epoch time: {value!r}")

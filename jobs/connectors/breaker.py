@@ -21,7 +21,7 @@ import pybreaker
 from redis import Redis
 from redis.exceptions import RedisError
 
-from jobs.connectors.errors import CircuitOpen, VendorDown
+from jobs.connectors.errors import CircuitOpen, UnusableAnswer, VendorDown
 from models.infra.errors import AppError
 from models.infra.logging import get_logger
 from models.infra.redis import events_redis
@@ -74,7 +74,8 @@ class Breaker:
     def call(self, work: Callable[[], T]) -> T:
         """Run ``work``. Raises what it raises, or CircuitOpen without running it.
 
-        Only VendorDown counts as a failure: a refused token, a missing record or a 429 prove that the vendor is there.
+        Only VendorDown counts as a failure, an UnusableAnswer not: a refused token, a missing record, a 429 or half an
+        answer prove that the vendor is there.
         """
         storage = BreakerStorage(self._key, self._limits)
         # pybreaker holds a lock during the call: one instance a call lets calls run side by side.
@@ -279,4 +280,4 @@ def _with_fallback(key: str, work: Callable[[_Store], T]) -> T:
 
 
 def _is_no_failure(error: object) -> bool:
-    return not isinstance(error, VendorDown)
+    return not isinstance(error, VendorDown) or isinstance(error, UnusableAnswer)

@@ -37,6 +37,10 @@ class VendorDown(VendorError):
     retryable = True
 
 
+class UnusableAnswer(VendorDown):
+    """The vendor answered, but with what cannot be used: a truncated body, an error of its own inside a 200."""
+
+
 class CircuitOpen(VendorDown):
     """The breaker refused the call: the vendor failed too often a moment ago. Nothing was sent."""
 
@@ -71,3 +75,14 @@ class BadRecord(VendorError):
     def __init__(self, vendor_id: str, message: str) -> None:
         super().__init__(f"record {vendor_id}: {message}")
         self.vendor_id = vendor_id
+
+
+class Interrupted(VendorError):
+    """A run ended before its end, whoever was at fault; what it had read is kept."""
+
+    kind = "interrupted"
+    retryable = True
+
+
+UNREADABLE = (BadRecord, KeyError, TypeError, ValueError, AttributeError)
+"""What reading one record raises when it is not what it should be."""

@@ -26,6 +26,7 @@ from jobs.connectors.errors import (
     CredentialsInvalid,
     RateLimited,
     RequestRefused,
+    UnusableAnswer,
     VendorDown,
     VendorError,
 )
@@ -127,7 +128,7 @@ class VendorHttp:
             return _parse(response.content)
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             # A cut connection behind a proxy looks like this; the next try usually brings the rest.
-            raise VendorDown(f"{method} {path}: body is not JSON ({error})") from error
+            raise UnusableAnswer(f"{method} {path}: body is not JSON ({error})") from error
 
     def _send(self, method: str, path: str, params: Mapping[str, Any] | None, body: Any) -> httpx.Response:
         self._keep_quiet(path)
@@ -140,6 +141,8 @@ class VendorHttp:
             raise RateLimited(f"{method} {path}: not asked, too many are under way", utcnow()) from error
         except httpx.TimeoutException as error:
             raise VendorDown(f"{method} {path}: no answer in time") from error
+        except httpx.DecodingError as error:
+            raise UnusableAnswer(f"{method} {path}: body cannot be decoded ({error})") from error
         except httpx.TransportError as error:
             raise VendorDown(f"{method} {path}: {type(error).__name__}: {error}") from error
 

@@ -241,6 +241,17 @@ def resolve_errors(session: Session, connection_id: ConnectionId, stream: str, u
     ).rowcount  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
 
 
+def resolve_others(session: Session, connection_id: ConnectionId, stream: str, units: list[str]) -> int:
+    """Mark a stream's queued errors as resolved, except those of ``units``; return how many."""
+    return session.execute(
+        text(
+            "UPDATE connector_errors SET status = 'resolved', next_retry_at = NULL, updated_at = now()"
+            " WHERE connection_id = :connection AND stream = :stream AND unit <> ALL(:units) AND status <> 'resolved'"
+        ),
+        {"connection": connection_id, "stream": stream, "units": units},
+    ).rowcount  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
+
+
 def list_due_errors(session: Session, connection_id: ConnectionId, *, limit: int) -> list[DueError]:
     """Pending units of a connection whose time has come, the longest waiting first."""
     rows = session.execute(

@@ -55,6 +55,7 @@ SAYS = {
     "schema_changed": ("Update Control Tower, then try", "Обновите Control Tower и повторите"),
     "refused": ("Check the connection's address and account", "Проверьте адрес и аккаунт подключения"),
     "bad_record": ("correct it at the vendor", "исправьте запись в источнике"),
+    "interrupted": ("the next run goes on from there", "следующий запуск продолжит"),
     "vendor_error": ("Try again later", "Повторите позже"),
 }
 RETRIED = ("rate_limited", "vendor_down")

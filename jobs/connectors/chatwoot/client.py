@@ -165,14 +165,17 @@ class ChatwootClient:
             lambda item: normalize.conversation(item, account_url=self._account_url, inbox_names=names),
             _id,
         )
-        strangers: list[Record] = []
-        for item in items:
-            sender = (item.get("meta") or {}).get("sender")
-            if sender and sender.get("id") and normalize.is_hidden_from_list(sender):
-                strangers.append(
-                    normalize.contact(sender, account_url=self._account_url, conversation_id=str(item["id"]))
-                )
-        return Page("conversations", (*records, *strangers), rejected, cursor=cursor, total=total)
+        strangers, unreadable = normalise_all(
+            "contacts",
+            _strangers(items),
+            lambda met: normalize.contact(
+                met["sender"], account_url=self._account_url, conversation_id=met["conversation"]
+            ),
+            lambda met: _id(met["sender"]),
+        )
+        return Page(
+            "conversations", (*records, *strangers), (*rejected, *unreadable), cursor=cursor, total=total
+        )
 
     def _contacts(self, window: Window) -> Generator[Page]:
         scanned = parse_time(window.committed.get("scanned_at"))
@@ -271,6 +274,16 @@ def _classify(response: httpx.Response) -> VendorError | None:
 
 def _id(item: Any) -> str:
     return str(item["id"])
+
+
+def _strangers(items: list[Any]) -> Iterator[dict[str, Any]]:
+    """Yield the senders that the list of contacts does not show, each with the conversation it was met in."""
+    for item in items:
+        meta: Any = item.get("meta") if isinstance(item, dict) else None
+        sender: Any = meta.get("sender") if isinstance(meta, dict) else None
+        # What is unreadable about the conversation itself is set aside with it.
+        if isinstance(sender, dict) and sender.get("id") and normalize.is_hidden_from_list(sender):
+            yield {"sender": sender, "conversation": str(item["id"]) if "id" in item else None}
 
 
 def _message_ids(items: list[dict[str, Any]]) -> list[int]:

@@ -13,14 +13,14 @@ from typing import Any, ClassVar, cast
 
 import httpx
 
-from jobs.connectors.base import Advance, Page, Record, Window, normalise_all, parse_time
+from jobs.connectors.base import Advance, Page, Record, Rejected, Window, normalise_all, parse_time
 from jobs.connectors.errors import (
     CredentialsInvalid,
     QueryTooComplex,
     RateLimited,
     RequestRefused,
     SchemaChanged,
-    VendorDown,
+    UnusableAnswer,
     VendorError,
 )
 from jobs.connectors.http import NotThere, VendorHttp, retry_after
@@ -139,16 +139,18 @@ class LinearClient:
     def _relations(self) -> Generator[Page]:
         """Yield one page whose records say, per issue, which issues block it."""
         blocked: dict[str, list[str]] = {}
+        rejected: list[Rejected] = []
         for nodes, _ in self._connection(documents.RELATIONS, "issueRelations", {}):
-            for node in nodes:
-                # There is no blockedBy field: A blocks B is a relation on A of type "blocks" whose relatedIssue is B.
-                if node.get("type") == "blocks":
-                    blocked.setdefault(node["relatedIssue"]["id"], []).append(node["issue"]["identifier"])
+            found, failed = normalise_all("relations", nodes, normalize.relation, _id)
+            rejected.extend(failed)
+            for relation in found:
+                if relation.fields["type"] == "blocks":
+                    blocked.setdefault(relation.fields["blocks"], []).append(relation.fields["blocker"])
         records = tuple(
             Record("relations", issue, {"blocked_by": sorted(set(blockers))}, payload={})
             for issue, blockers in sorted(blocked.items())
         )
-        yield Page("relations", records, scanned_all=True)
+        yield Page("relations", records, tuple(rejected), scanned_all=True)
 
     def _connection(
         self, document: str, field: str, variables: dict[str, Any]
@@ -247,7 +249,7 @@ def _classify(response: httpx.Response) -> VendorError | None:
         # The document no longer fits the vendor's schema: a test holds ours against the published one.
         return SchemaChanged("query", message)
     if kind in _RETRYABLE_TYPES:
-        return VendorDown(message)
+        return UnusableAnswer(message)
     return RequestRefused(message)
 
 

@@ -129,6 +129,17 @@ def comment(node: dict[str, Any]) -> Record:
     )
 
 
+def relation(node: dict[str, Any]) -> Record:
+    """Return what a relation between two issues says; only of those that block are the two ends looked at."""
+    fields: dict[str, Any] = {"type": node.get("type")}
+    if node.get("type") == "blocks":
+        fields["blocks"], fields["blocker"] = (
+            str(node["relatedIssue"]["id"]),
+            str(node["issue"]["identifier"]),
+        )
+    return Record("relations", str(node["id"]), fields, payload=node)
+
+
 def _name(user: dict[str, Any] | None) -> str | None:
     return (user.get("name") or user.get("displayName")) if user else None
 

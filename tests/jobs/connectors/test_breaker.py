@@ -10,7 +10,7 @@ import pytest
 
 from jobs.connectors import breaker
 from jobs.connectors.breaker import Breaker, Limits, circuit_key, read_circuit
-from jobs.connectors.errors import CircuitOpen, CredentialsInvalid, VendorDown
+from jobs.connectors.errors import CircuitOpen, CredentialsInvalid, UnusableAnswer, VendorDown
 from jobs.connectors.http import NotThere
 from models.infra.settings import environment, get_settings, override_settings
 from tests.conftest import ROOT
@@ -63,7 +63,9 @@ def test_failures_older_than_the_window_do_not_count(key: str) -> None:
     assert read_circuit(key).opened_at is None
 
 
-@pytest.mark.parametrize("error", [CredentialsInvalid("401"), NotThere("404"), ValueError("ours")])
+@pytest.mark.parametrize(
+    "error", [CredentialsInvalid("401"), NotThere("404"), UnusableAnswer("half of it"), ValueError("ours")]
+)
 def test_an_answer_of_the_vendor_is_no_failure(key: str, error: Exception) -> None:
     guard = Breaker(key)
 

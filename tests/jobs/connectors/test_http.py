@@ -16,8 +16,9 @@ from deploy.embedded import ServerUrls
 from deploy.generated_chatwoot import Account, running
 from jobs.connectors.attio.client import AttioClient
 from jobs.connectors.base import Page, Window
+from jobs.connectors.breaker import circuit_key, read_circuit
 from jobs.connectors.chatwoot.client import ChatwootClient
-from jobs.connectors.errors import RateLimited, SchemaChanged
+from jobs.connectors.errors import RateLimited, SchemaChanged, UnusableAnswer, VendorDown
 from jobs.connectors.http import VendorHttp
 from jobs.connectors.linear.client import LinearClient
 from jobs.connectors.slots import Busy, Slots
@@ -129,6 +130,38 @@ def test_plain_text_429_makes_every_caller_wait_for_the_next_minute(slept: list[
     before = len(slept)
     list(client.pages("inboxes", Window({}, utcnow())))  # the clock has not moved: still quiet
     assert len(slept) == before + 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(200, text='{"data": {"issueRelations": {"nodes": ['),
+        httpx.Response(200, content=b'{"data": "\xff"}'),
+        httpx.Response(200, json={"errors": [{"message": "x", "extensions": {"type": "internal error"}}]}),
+    ],
+    ids=["truncated", "undecodable", "errors in a 200"],
+)
+def test_an_answer_that_cannot_be_used_is_asked_for_again_and_opens_no_circuit(
+    slept: list[float], answer: httpx.Response
+) -> None:
+    client = LinearClient("http://half.example", "key", timeout_s=1)
+    sent = answering(client, lambda _: answer)
+    for _ in range(3):
+        with pytest.raises(UnusableAnswer):
+            relations(client)
+    assert UnusableAnswer.kind == "vendor_down"
+    assert len(sent) == 12
+    assert read_circuit(circuit_key("linear", "http://half.example")).opened_at is None
+
+
+def test_a_server_that_fails_opens_the_circuit(slept: list[float]) -> None:
+    client = LinearClient("http://broken.example", "key", timeout_s=1)
+    sent = answering(client, lambda _: httpx.Response(503, text="busy"))
+    for _ in range(3):
+        with pytest.raises(VendorDown):
+            relations(client)
+    assert len(sent) == 5
+    assert read_circuit(circuit_key("linear", "http://broken.example")).opened_at is not None
 
 
 def test_a_retry_after_written_as_a_date_is_obeyed(slept: list[float]) -> None:

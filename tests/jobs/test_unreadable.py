@@ -1,0 +1,166 @@
+"""A record that cannot be read is set aside; it stops neither its stream, nor the others, nor the job."""
+
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from jobs import sync
+from jobs.retry import retry_connection
+from jobs.sandbox.world.authored import StudioWorld
+from models.infra.database import reading
+from tests.jobs.copies import run_sync
+from tests.jobs.sandbox.harness import write_studio
+from tests.jobs.small_vendors import SmallVendors, small_vendors
+
+Spoil = Callable[[httpx.Request, Any], None]
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> StudioWorld:
+    return write_studio(tmp_path_factory.mktemp("studio"))
+
+
+@pytest.fixture
+def small(
+    database: str, studio: StudioWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SmallVendors]:
+    yield from small_vendors(studio, tmp_path, database, monkeypatch)
+
+
+@pytest.fixture
+def spoiled(small: SmallVendors) -> Iterator[Callable[[Spoil], pytest.MonkeyPatch]]:
+    """Lets a function change the answers on their way; undoing what it returns lets them pass again."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def start(spoil: Spoil) -> pytest.MonkeyPatch:
+            def handle(request: httpx.Request) -> httpx.Response:
+                answer = small.bridge.handle_request(request)
+                body = answer.json()
+                spoil(request, body)
+                return httpx.Response(answer.status_code, json=body)
+
+            client = functools.partial(httpx.Client, transport=httpx.MockTransport(handle))
+            patch.setattr("jobs.connectors.http.httpx.Client", client)
+            return patch
+
+        yield start
+
+
+def rows(statement: str) -> list[tuple[Any, ...]]:
+    with reading() as session:
+        return [tuple(row) for row in session.execute(text(statement))]
+
+
+def errors() -> list[tuple[Any, ...]]:
+    return rows(
+        "SELECT stream, unit, error_kind FROM connector_errors WHERE status <> 'resolved' ORDER BY 1, 2"
+    )
+
+
+def state() -> list[tuple[Any, ...]]:
+    return rows("SELECT status, last_error_kind FROM connector_sync_state")
+
+
+@pytest.mark.parametrize("created_at", ["yesterday", 1e30, []])
+def test_an_unreadable_visitor_is_set_aside_and_every_conversation_is_here(
+    small: SmallVendors, spoiled: Callable[[Spoil], pytest.MonkeyPatch], created_at: object
+) -> None:
+    def spoil(request: httpx.Request, body: Any) -> None:
+        if request.url.path.endswith("/conversations"):
+            for item in body["data"]["payload"][:1]:
+                item["meta"]["sender"] = {"id": 424242, "name": "Visitor", "created_at": created_at}
+
+    _, connection_id = small.connect("chatwoot")
+    spoiled(spoil)
+    assert run_sync(connection_id).status == "ok"
+    assert errors() == [("contacts", "424242", "bad_record")]
+    assert rows("SELECT count(*) FROM cw_conversations") == [(len(small.tenant.account.conversations),)]
+    assert state() == [("ok", None)]
+
+
+def test_the_comments_of_an_unreadable_issue_wait_for_it_and_the_others_are_here(
+    small: SmallVendors, spoiled: Callable[[Spoil], pytest.MonkeyPatch]
+) -> None:
+    tables = small.tenant.linear.tables
+    victim = next(iter(tables["comments"].values()))["issue"]["id"]
+    waiting = {key for key, comment in tables["comments"].items() if comment["issue"]["id"] == victim}
+
+    def spoil(_request: httpx.Request, body: Any) -> None:
+        data = body.get("data") or {}
+        for node in [*((data.get("issues") or {}).get("nodes") or []), data.get("issue") or {}]:
+            if node.get("id") == victim and "createdAt" in node:
+                node["createdAt"] = "yesterday"
+
+    _, connection_id = small.connect("linear")
+    patch = spoiled(spoil)
+    assert run_sync(connection_id).status == "ok"
+    assert errors() == [
+        *(("comments", comment, "bad_record") for comment in sorted(waiting)),
+        ("issues", victim, "bad_record"),
+    ]
+    assert rows("SELECT count(*) FROM linear_comments") == [(len(tables["comments"]) - len(waiting),)]
+    patch.undo()
+    small.hours.forward(60)
+    assert retry_connection(connection_id).failed == 0
+    assert errors() == []
+    assert rows("SELECT count(*) FROM linear_comments") == [(len(tables["comments"]),)]
+
+
+def test_a_relation_without_an_end_is_set_aside_until_it_has_one_or_is_gone(
+    small: SmallVendors, spoiled: Callable[[Spoil], pytest.MonkeyPatch]
+) -> None:
+    broken = {"id": "r", "type": "blocks", "issue": {"id": "a", "identifier": "A-1"}, "relatedIssue": None}
+
+    def spoil(_request: httpx.Request, body: Any) -> None:
+        relations = (body.get("data") or {}).get("issueRelations")
+        if relations:
+            relations["nodes"].insert(0, broken)
+
+    _, connection_id = small.connect("linear")
+    run_sync(connection_id)
+    blocked = rows("SELECT vendor_id, blocked_by FROM linear_issues WHERE blocked_by <> '{}' ORDER BY 1")
+    patch = spoiled(spoil)
+    assert run_sync(connection_id).status == "ok"
+    assert errors() == [("relations", "r", "bad_record")]
+    assert blocked
+    assert (
+        rows("SELECT vendor_id, blocked_by FROM linear_issues WHERE blocked_by <> '{}' ORDER BY 1") == blocked
+    )
+    patch.undo()
+    run_sync(connection_id)
+    assert errors() == []
+
+
+def test_an_answer_of_a_shape_nobody_foresaw_ends_its_stream_alone(
+    small: SmallVendors, spoiled: Callable[[Spoil], pytest.MonkeyPatch]
+) -> None:
+    def spoil(_request: httpx.Request, body: Any) -> None:
+        states = (body.get("data") or {}).get("workflowStates")
+        if states:
+            del states["pageInfo"]
+
+    _, connection_id = small.connect("linear")
+    spoiled(spoil)
+    result = run_sync(connection_id)
+    assert (result.status, [*result.errors]) == ("degraded", ["states"])
+    assert errors() == [("states", "stream", "schema_changed")]
+    assert rows("SELECT count(*) FROM linear_issues") == [(len(small.tenant.linear.tables["issues"]),)]
+    assert state() == [("degraded", "schema_changed")]
+
+
+def test_a_run_that_is_stopped_does_not_stand_as_running(small: SmallVendors) -> None:
+    class Stopped(BaseException):
+        pass
+
+    def stop(_: sync.Progress) -> None:
+        raise Stopped
+
+    _, connection_id = small.connect("linear")
+    with pytest.raises(Stopped):
+        sync.sync_connection(connection_id, stop)
+    assert state() == [("degraded", "interrupted")]
