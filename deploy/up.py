@@ -24,6 +24,9 @@ from models.infra.logging import configure_logging
 from models.infra.redis import close_clients
 from models.infra.settings import Settings, adopt, get_settings
 
+# The queues of each worker. One serves the schedule and recovery alone: no sync, however long, makes them wait. As many
+# sync as there are vendors: they are copied side by side.
+WORKERS = (("control",), ("sync", "index"), ("sync",), ("sync",))
 _SYNC_LIMIT_S = 600.0
 _INDEX_LIMIT_S = 300.0
 _BUILD_LIMIT_S = 600.0
@@ -121,10 +124,9 @@ def _run(console: Console, stack: Stack, settings: Settings, started: float) -> 
         )
     first = FirstSync(account.account_scope_id)
     with console.step("workers", "starting") as step:
-        # As many that sync as there are vendors: they are copied side by side.
-        stack.start_workers(("control", "sync"), ("sync", "index"), ("sync",))
+        stack.start_workers(*WORKERS)
         (first.request if first.missing else first.request_all)()
-        step.say("three workers and the scheduler")
+        step.say(f"{count(len(WORKERS), 'worker', 'workers')} and the scheduler")
     _start_web(console, stack, settings, build)
     if first.missing:
         _wait_for_first_sync(console, stack, first)

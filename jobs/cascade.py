@@ -1,4 +1,4 @@
-"""Which job follows which: one declared table, read after every run that did something.
+"""Which job follows which: one declared table, read after every run that came to an end.
 
 A stage that comes to exist is one line of `AFTER` (and a job of its own in `jobs.tasks`, `jobs.runs` and `jobs.queues`).
 A follow-up that is queued or running already is joined, so that a cascade never piles up.
@@ -20,7 +20,7 @@ _DIFFERENCES = ("missing", "extra", "stale")
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """A job to ask for when one of the counts `on` of the job before it is not 0.
+    """A job to ask for when one of the counts `on` of the job before it is not 0, or after every end of it (`always`).
 
     `connector` limits it to that connector's jobs. One that is `unattended` does not follow what a person asked for:
     the person looks at the result and decides.
@@ -30,11 +30,13 @@ class FollowUp:
     on: tuple[str, ...] = _WRITTEN
     connector: str | None = None
     unattended: bool = False
+    always: bool = False
 
 
 # Job → what follows it, in the order in which it is asked for.
 AFTER: Mapping[str, tuple[FollowUp, ...]] = {
-    "sync": (FollowUp("index"), FollowUp("mirror", connector="attio"), FollowUp("reconcile")),
+    # Whether or not a sync wrote: what it does not see is what a comparison is for, and a vendor that is away is unknown.
+    "sync": (FollowUp("index"), FollowUp("mirror", connector="attio"), FollowUp("reconcile", always=True)),
     "refetch": (FollowUp("index"), FollowUp("mirror", connector="attio")),
     "reconcile": (FollowUp("repair", on=_DIFFERENCES, unattended=True),),
     "repair": (FollowUp("index"), FollowUp("mirror", connector="attio"), FollowUp("reconcile")),
@@ -78,5 +80,5 @@ def _due(job: str, counts: Mapping[str, Any], requested_by: str) -> list[FollowU
     return [
         each
         for each in AFTER.get(job, ())
-        if any(counts.get(name) for name in each.on) and not (each.unattended and attended)
+        if (each.always or any(counts.get(name) for name in each.on)) and not (each.unattended and attended)
     ]

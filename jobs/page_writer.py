@@ -86,6 +86,7 @@ def write_page(session: Session, run: SyncRun, page: Page) -> None:
             message=rejected.message,
             payload=rejected.payload,
             retryable=True,
+            project_id=find_known_home(session, run, rejected.stream, rejected.vendor_id, rejected.payload),
         )
     rows.advance_threads(
         session,
@@ -156,6 +157,27 @@ def find_homes(session: Session, run: SyncRun, stream: str, found: Iterable[Reco
     if strays:
         homes |= rows.projects_of_contacts(session, run.connection.id, strays)
     return homes
+
+
+def find_known_home(
+    session: Session, run: SyncRun, stream: str, vendor_id: str, payload: Mapping[str, Any]
+) -> ProjectId | None:
+    """Return the project of a record that could not be read: that of its row, or of the parent its payload names.
+
+    None for one that was never here and names no parent that is: nobody knows yet where it belongs.
+    """
+    place = rows.STREAM_TABLES.get((run.connection.connector, stream))
+    if place is None:
+        return None
+    known = [(place.table, vendor_id)]
+    if place.parent_stream:
+        named = payload.get("conversation_id") if stream == "messages" else payload.get("issue")
+        parent = named.get("id") if isinstance(named, dict) else named
+        known.append((table_of(run, place.parent_stream).table, str(parent)))
+    for table, key in known:
+        if found := rows.locate(session, table, run.connection.id, [key]).get(key):
+            return found.project_id
+    return None
 
 
 def content_of(record: Record) -> tuple[dict[str, Any], str]:

@@ -22,7 +22,7 @@ from models.infra.logging import get_logger, origin, request_id
 from models.queries import job_runs
 from models.queries.locks import Lock, try_lock
 
-MAX_ATTEMPTS = 3
+MAX_LOSSES = 3
 # How often a running job's progress reaches the database, and the stream of events.
 _SAVE_EVERY_S = 2.0
 _PUBLISH_EVERY_S = 0.25
@@ -179,20 +179,24 @@ def lock_name(job: str, subject: str) -> str:
 
 
 def requeue(run_id: JobRunId, *, lost: bool = True) -> bool:
-    """Put a run back on the queue; False (and the run failed) when its worker was lost and it has had MAX_ATTEMPTS.
+    """Put a run back on the queue; False (and the run failed) when its worker was lost for the MAX_LOSSES-th time.
 
-    A worker that was asked to stop (``lost`` False) says nothing about the run: it is queued however often that was.
+    Only the loss of a worker counts. One that was asked to stop (``lost`` False), or a queue that forgot a run which
+    waited, says nothing about the run: it is queued however often that was.
     The outbox row goes with the state in one transaction: without Redis the dispatcher enqueues it later.
     """
     with transaction() as session:
         row = job_runs.get_run(session, run_id, lock=True)
         if row is None or row.status not in job_runs.ACTIVE:
             return False
-        if lost and row.attempt >= MAX_ATTEMPTS:
-            row.status, row.finished_at = "failed", utcnow()
-            row.error_code, row.error_message = "abandoned", f"its worker was lost {row.attempt} times"
-            session.add(row)
-            return False
+        if lost and row.status == "running":
+            losses = int(row.counts.get("losses", 0)) + 1
+            row.counts = {**row.counts, "losses": losses}
+            if losses >= MAX_LOSSES:
+                row.status, row.finished_at = "failed", utcnow()
+                row.error_code, row.error_message = "abandoned", f"its worker was lost {losses} times"
+                session.add(row)
+                return False
         row.status, row.started_at = "queued", None
         session.add(row)
         function, arguments = (

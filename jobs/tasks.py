@@ -11,7 +11,7 @@ from uuid import UUID
 
 from jobs import cascade, enqueue, runs
 from models.infra.clock import utcnow
-from models.infra.database import reading, transaction
+from models.infra.database import is_database_away, reading, transaction
 from models.infra.ids import AccountScopeId, ConnectionId, JobRunId
 from models.infra.logging import get_logger
 from models.queries import job_runs
@@ -29,7 +29,10 @@ log = get_logger(__name__)
 
 
 def sync_connection(connection_id: str, run_id: str) -> None:
-    """Fetch what changed at one vendor connection, then ask for indexing if anything did."""
+    """Fetch what changed at one vendor connection, then ask for indexing if anything did, and for a cheap comparison.
+
+    The comparison follows a sync that failed too: it says then that the figure is unknown.
+    """
     identity = ConnectionId(UUID(connection_id))
 
     def work(run: runs.Run) -> runs.JobOutcome:
@@ -38,7 +41,13 @@ def sync_connection(connection_id: str, run_id: str) -> None:
 
         return _sync_outcome(sync.sync_connection(identity, _reporter(run)))
 
-    outcome = runs.execute(run_id, work)
+    try:
+        outcome = runs.execute(run_id, work)
+    except Exception as error:
+        if not is_database_away(error):
+            cascade.follow("sync", identity, {}, enqueue.CHEAP_FOR)
+        raise
+    # None: another run of the same work goes on, or this one goes back to the queue. That run's end is followed.
     if outcome is None:
         return
     cascade.follow("sync", identity, outcome.counts, enqueue.CHEAP_FOR)

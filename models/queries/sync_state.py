@@ -185,8 +185,11 @@ def queue_error(
     message: str,
     payload: Mapping[str, Any],
     retryable: bool,
+    project_id: ProjectId | None = None,
 ) -> None:
     """Put a failed unit into the queue, or count one more attempt of it.
+
+    ``project_id`` is where the unit belongs, None while that is not known: it is the account scope's then.
 
     Retries back off exponentially (30 s doubling, 6 h at most); after five attempts, or at once for a kind
     that no retry can mend, the unit is a dead letter.
@@ -194,14 +197,14 @@ def queue_error(
     session.execute(
         text(
             """
-            INSERT INTO connector_errors AS e (account_scope_id, connection_id, stream, unit, error_kind, message,
-                payload, status, attempt, next_retry_at)
-            VALUES (:scope, :connection, :stream, :unit, :kind, :message, CAST(:payload AS jsonb),
+            INSERT INTO connector_errors AS e (account_scope_id, project_id, connection_id, stream, unit, error_kind,
+                message, payload, status, attempt, next_retry_at)
+            VALUES (:scope, :project, :connection, :stream, :unit, :kind, :message, CAST(:payload AS jsonb),
                 CASE WHEN :retryable THEN 'pending' ELSE 'dead_letter' END, 1,
                 CASE WHEN :retryable THEN now() + make_interval(secs => :base) END)
             ON CONFLICT (connection_id, stream, unit) DO UPDATE SET
                 error_kind = excluded.error_kind, message = excluded.message, payload = excluded.payload,
-                updated_at = now(),
+                updated_at = now(), project_id = coalesce(excluded.project_id, e.project_id),
                 attempt = CASE WHEN e.status = 'resolved' THEN 1 ELSE e.attempt + 1 END,
                 status = CASE WHEN excluded.status = 'dead_letter'
                                 OR (e.status <> 'resolved' AND e.attempt + 1 >= :most) THEN 'dead_letter'
@@ -214,6 +217,7 @@ def queue_error(
         ),
         {
             "scope": connection.account_scope_id,
+            "project": project_id,
             "connection": connection.id,
             "stream": stream,
             "unit": unit,

@@ -33,7 +33,7 @@ def test_every_part_is_shown_and_works(system: Page, tower: Tower) -> None:
         expect(part(system, code)).to_contain_text("Working")
     ((revision,),) = tower.rows("select version_num from alembic_version")
     expect(part(system, "postgres")).to_contain_text(str(revision))
-    expect(part(system, "workers")).to_contain_text("control-sync-")
+    expect(part(system, "workers")).to_contain_text("control-")
     expect(part(system, "queues").locator("li")).to_have_count(3)
 
 

@@ -1,14 +1,18 @@
 """One job asks for the next: sync → indexing and comparison → repair → comparison."""
 
+from uuid import UUID
+
 import pytest
 from sqlmodel import col, select
 
 from jobs import cascade, enqueue, queues, runs, tasks
 from jobs.cascade import FollowUp
 from models.infra.database import reading, transaction
-from models.queries import job_runs
+from models.infra.scope import Scope
+from models.queries import completeness, job_runs
+from models.queries.locks import try_lock
 from models.tables.platform import JobRun
-from tests.jobs.copies import change, connect, follow_daily_comparison, metrics, run_sync
+from tests.jobs.copies import change, connect, follow_daily_comparison, measure, metrics, run_sync
 from tests.vendors import Vendors
 
 
@@ -19,7 +23,7 @@ def queued() -> list[tuple[str, str]]:
         return [(row.job, row.requested_by) for row in rows]
 
 
-def test_a_sync_that_wrote_asks_for_a_cheap_pass_and_one_that_did_not_asks_for_none(
+def test_every_sync_is_followed_by_a_cheap_pass_and_one_that_wrote_by_indexing_too(
     database: str, still_vendors: Vendors
 ) -> None:
     _, connection_id = connect(still_vendors, "linear")
@@ -30,9 +34,61 @@ def test_a_sync_that_wrote_asks_for_a_cheap_pass_and_one_that_did_not_asks_for_n
     tasks.reconcile_connection(str(connection_id), pass_.run_id)
     assert {row.stale for row in metrics("issues")} == {None}
     assert queued() == [("index", "sync")]
-    [ref] = enqueue.request_sync(connection_id, "anna")
+    # Nothing is new, twice: the pass that waits is joined.
+    for _ in range(2):
+        [ref] = enqueue.request_sync(connection_id, "anna")
+        tasks.sync_connection(str(connection_id), ref.run_id)
+        assert queued() == [("index", "sync"), ("reconcile", "sync")]
+
+
+def test_a_vendor_that_is_away_makes_the_figure_unknown_and_says_since_when(
+    database: str, still_vendors: Vendors
+) -> None:
+    scope, connection_id = connect(still_vendors, "linear")
+    run_sync(connection_id)
+    measure(connection_id)
+    known = metrics("issues")[0]
+    change("UPDATE vendor_connections SET base_url = 'http://127.0.0.1:1' RETURNING name")
+    [ref] = enqueue.request_sync(connection_id, "schedule")
     tasks.sync_connection(str(connection_id), ref.run_id)
-    assert queued() == [("index", "sync")]
+    with reading() as session:
+        ended = session.get(JobRun, UUID(ref.run_id))
+        assert ended is not None
+        assert ended.status == "failed"
+    assert queued() == [("reconcile", "sync")]
+    [compare] = enqueue.request_reconciliation(connection_id, "sync")
+    tasks.reconcile_connection(str(connection_id), compare.run_id)
+    with reading() as session:
+        seen = Scope(scope.id, frozenset(scope.projects.values()))
+        found = {each.stream: each for each in completeness.list_completeness(session, seen, is_whole=True)}
+    assert {each.pct for each in found.values()} == {None}
+    assert found["issues"].known_at == known.measured_at
+    # An unknown figure is nothing to mend.
+    assert queued() == []
+
+
+def test_a_sync_that_broke_down_is_followed_by_a_cheap_pass_too(
+    database: str, still_vendors: Vendors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, connection_id = connect(still_vendors, "linear")
+
+    def break_down(*_: object) -> None:
+        raise ValueError("broken")
+
+    monkeypatch.setattr("jobs.sync.sync_connection", break_down)
+    [ref] = enqueue.request_sync(connection_id, "schedule")
+    with pytest.raises(ValueError, match="broken"):
+        tasks.sync_connection(str(connection_id), ref.run_id)
+    assert queued() == [("reconcile", "sync")]
+
+
+def test_a_sync_that_did_not_run_is_followed_by_nothing(database: str, still_vendors: Vendors) -> None:
+    _, connection_id = connect(still_vendors, "linear")
+    [ref] = enqueue.request_sync(connection_id, "schedule")
+    with try_lock(runs.lock_name("sync", str(connection_id))) as held:
+        assert held
+        tasks.sync_connection(str(connection_id), ref.run_id)
+    assert queued() == []
 
 
 def test_a_cheap_pass_that_waits_becomes_deep_when_a_person_asks(

@@ -20,6 +20,7 @@ from models.queries.webhooks import OBJECT, SYNC, Hint
 from models.tables.platform import JobRun
 from tests.jobs.copies import change, connect, fingerprint, measure, run_sync
 from tests.vendors import Vendors, running_vendors
+from tools_app.services.webhook_vendors import VENDORS
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,39 @@ def test_what_the_vendor_does_not_have_gets_a_tombstone(database: str, vendors: 
     done = refetch_connection(connection_id)
     assert (done.followed, done.deleted, done.written) == (2, 1, 1)
     assert one("SELECT deleted_at FROM linear_issues WHERE vendor_id = :id", id=gone).deleted_at is not None
+
+
+def test_a_named_comment_is_written_with_its_issue_and_a_removed_one_gets_a_tombstone(
+    database: str, vendors: Vendors
+) -> None:
+    _, connection_id = connect(vendors, "linear")
+    run_sync(connection_id)
+    # One comment and its issue as if they had not come yet, and one that the vendor has no more.
+    comment = one(
+        "SELECT c.vendor_id, i.vendor_id AS issue FROM linear_comments c JOIN linear_issues i ON i.id = c.issue_id"
+        " WHERE c.deleted_at IS NULL AND i.deleted_at IS NULL ORDER BY c.vendor_id LIMIT 1"
+    )
+    change(
+        "DELETE FROM linear_comments WHERE issue_id = (SELECT id FROM linear_issues WHERE vendor_id = :issue)"
+        " RETURNING vendor_id",
+        issue=comment.issue,
+    )
+    change("DELETE FROM linear_issues WHERE vendor_id = :issue RETURNING vendor_id", issue=comment.issue)
+    gone = str(new_id())
+    change(
+        "UPDATE linear_comments SET vendor_id = :gone WHERE id = (SELECT id FROM linear_comments"
+        " WHERE deleted_at IS NULL ORDER BY vendor_id LIMIT 1) RETURNING vendor_id",
+        gone=gone,
+    )
+    for action, vendor_id in (("create", comment.vendor_id), ("remove", gone)):
+        event = {"type": "Comment", "action": action, "data": {"id": vendor_id, "issueId": comment.issue}}
+        name(connection_id, *VENDORS["linear"].hints(event))
+    done = refetch_connection(connection_id)
+    assert (done.followed, done.deleted, done.failed, done.needs_sync) == (2, 1, 0, False)
+    here = "SELECT deleted_at FROM linear_comments WHERE vendor_id = :id"
+    assert one(here, id=comment.vendor_id).deleted_at is None
+    assert one("SELECT id FROM linear_issues WHERE vendor_id = :id", id=comment.issue).id
+    assert one(here, id=gone).deleted_at is not None
 
 
 def test_a_new_message_brings_its_conversation_and_everything_since_the_last_one_here(

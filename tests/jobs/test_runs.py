@@ -54,6 +54,15 @@ def row_of(run_id: str) -> JobRun:
     return row
 
 
+def lose_worker(run_id: str) -> None:
+    """Leave a run as a worker does that dies within it."""
+    with transaction() as session:
+        row = job_runs.get_run(session, JobRunId(UUID(run_id)))
+        assert row is not None
+        row.status, row.attempt = "running", row.attempt + 1
+        session.add(row)
+
+
 def outbox_size() -> int:
     with reading() as session:
         return job_runs.count_outbox(session)
@@ -175,8 +184,12 @@ def test_a_worker_that_stops_often_does_not_use_up_the_attempts_of_its_run(datab
     def stop(_run: runs.Run) -> runs.JobOutcome:
         raise runs.WorkerStopping
 
-    for _ in range(runs.MAX_ATTEMPTS + 2):
+    for _ in range(runs.MAX_LOSSES + 2):
         assert runs.execute(ref.run_id, stop) is None
+    assert row_of(ref.run_id).status == "queued"
+    # Then a worker is lost, for the first time.
+    lose_worker(ref.run_id)
+    assert recovery.recover(settled_s=0) == recovery.Recovered(sent=0, requeued=1, given_up=0, deleted=0)
     assert row_of(ref.run_id).status == "queued"
     runs.execute(ref.run_id, lambda _run: runs.JobOutcome())
     assert row_of(ref.run_id).status == "succeeded"
@@ -223,24 +236,22 @@ def test_indexing_asked_for_while_it_runs_is_followed_by_another_run(database: s
 
 def test_a_run_whose_worker_died_is_queued_again_and_given_up_in_the_end(database: str) -> None:
     [ref] = enqueue.request_sync(make_connection(make_scope()), "anna")
-    identity = JobRunId(UUID(ref.run_id))
-
-    def die() -> None:
-        with transaction() as session:
-            row = job_runs.get_run(session, identity)
-            assert row is not None
-            row.status, row.attempt = "running", row.attempt + 1
-            session.add(row)
-
     for attempt in (1, 2):
-        die()
+        lose_worker(ref.run_id)
         assert recovery.recover(settled_s=0).requeued == 1
         assert row_of(ref.run_id).status == "queued"
         assert queues.is_known(queues.job_id_of(ref.run_id, attempt))
-    die()
+        # Waiting is no loss, even when the queue forgets it.
+        queues.queue_redis().flushdb()
+        assert recovery.recover(settled_s=0).requeued == 1
+    lose_worker(ref.run_id)
     assert recovery.recover(settled_s=0).given_up == 1
     row = row_of(ref.run_id)
-    assert (row.status, row.error_code) == ("failed", "abandoned")
+    assert (row.status, row.error_code, row.error_message) == (
+        "failed",
+        "abandoned",
+        "its worker was lost 3 times",
+    )
 
 
 def test_a_running_run_that_holds_its_lock_is_left_alone(database: str) -> None:

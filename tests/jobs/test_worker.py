@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from deploy.up import WORKERS
 from jobs import enqueue, queues, recovery
 from models.infra.redis import queue_redis
 from tests.conftest import ROOT
@@ -147,3 +148,26 @@ def test_an_unknown_queue_is_refused_with_the_known_names(process_env: dict[str,
     )
     assert result.returncode == 1
     assert "control, sync, index" in result.stderr
+
+
+def test_a_turn_of_the_schedule_does_not_wait_for_syncs_that_keep_every_other_worker_busy(
+    process_env: dict[str, str], tmp_path: Path
+) -> None:
+    note, busy = tmp_path / "note", [tmp_path / f"sync-{number}" for number, _ in enumerate(WORKERS[1:])]
+    with ExitStack() as running:
+        for names, path in zip(WORKERS[1:], busy, strict=True):
+            push_slow_run(path, seconds=120)
+            running.enter_context(worker_process(process_env, *names))
+            until(lambda path=path: len(lines(path)) == 1)
+        running.enter_context(worker_process(process_env, *WORKERS[0]))
+        # One sync more than there are workers for it: the first worker leaves it where it is.
+        push_slow_run(tmp_path / "waits", seconds=120)
+        queues.queue(queues.CONTROL).enqueue_call(
+            "tests.jobs.echo_tasks.note", kwargs={"path": str(note), "text": "recover"}
+        )
+        until(lambda: lines(note) == ["recover"])
+        queues.queue(queues.CONTROL).enqueue_call(
+            "tests.jobs.echo_tasks.note", kwargs={"path": str(note), "text": "again"}
+        )
+        until(lambda: lines(note)[1:] == ["again"])
+        assert lines(tmp_path / "waits") == []

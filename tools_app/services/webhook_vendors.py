@@ -19,6 +19,8 @@ from models.queries.webhooks import OBJECT, SYNC, Hint
 Headers = Mapping[str, str]
 # Hints that one delivery may bring; Attio announces batches. One with more is followed by a sync.
 HINTS_AT_MOST = 100
+# What a Linear comment may hang on beside an issue.
+_OTHER_THAN_ISSUES = ("projectUpdateId", "initiativeUpdateId", "documentContentId", "projectId", "postId")
 
 
 class Malformed(ValueError):
@@ -77,8 +79,13 @@ def _linear_hints(event: Mapping[str, Any]) -> tuple[Hint, ...]:
     kind = event.get("type")
     if kind == "Issue":
         return (Hint("issues", _id(_part(event, "data").get("id"))),)
+    if kind == "Comment":
+        data = _part(event, "data")
+        # A comment of a project update or a document names that instead of an issue, and is not kept here.
+        elsewhere = not data.get("issueId") and any(data.get(name) for name in _OTHER_THAN_ISSUES)
+        return () if elsewhere else (Hint("comments", _id(data.get("id"))),)
     # These have no query by id in the connector, or are read whole.
-    if kind in ("Comment", "IssueRelation", "IssueLabel", "Project", "Cycle", "WorkflowState"):
+    if kind in ("IssueRelation", "IssueLabel", "Project", "Cycle", "WorkflowState"):
         return (Hint(SYNC),)
     return ()
 
