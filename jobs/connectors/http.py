@@ -20,6 +20,7 @@ import httpx
 import orjson
 import tenacity
 
+from jobs.connectors.body import read_whole
 from jobs.connectors.breaker import Breaker, circuit_key
 from jobs.connectors.errors import (
     CircuitOpen,
@@ -42,7 +43,6 @@ Pace = Callable[[httpx.Response], dt.datetime | None]
 
 _ATTEMPTS = 4
 _LONGEST_WAIT_S = 75.0  # a little over the minute that Chatwoot's window lasts; longer pauses end the run
-_MAX_BODY_BYTES = 64 * 1024 * 1024
 
 
 class VendorHttp:
@@ -65,6 +65,7 @@ class VendorHttp:
     ) -> None:
         self._classify = classify
         self._pace = pace
+        self._timeout_s = timeout_s
         self._slots = Slots(circuit_key(connector, base_url), parallel)
         self._quiet_until: dt.datetime | None = None
         self._lock = threading.Lock()
@@ -122,8 +123,6 @@ class VendorHttp:
         if special is not None:
             raise special
         _raise_for_status(response, f"{method} {path}")
-        if len(response.content) > _MAX_BODY_BYTES:
-            raise RequestRefused(f"{method} {path}: body over {_MAX_BODY_BYTES} bytes")
         try:
             return _parse(response.content)
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -136,7 +135,9 @@ class VendorHttp:
             with self._slots.hold(_LONGEST_WAIT_S):
                 with self._lock:
                     self.requests_made += 1
-                return self._client.request(method, path, params=params, json=body)
+                deadline = time.monotonic() + self._timeout_s
+                with self._client.stream(method, path, params=params, json=body) as response:
+                    return read_whole(response, f"{method} {path}", deadline)
         except Busy as error:
             raise RateLimited(f"{method} {path}: not asked, too many are under way", utcnow()) from error
         except httpx.TimeoutException as error:
