@@ -42,7 +42,7 @@ Pace = Callable[[httpx.Response], dt.datetime | None]
 """From an answer's quota headers: until when to send nothing more, None when there is no need to wait."""
 
 _ATTEMPTS = 4
-_LONGEST_WAIT_S = 75.0  # a little over the minute that Chatwoot's window lasts; longer pauses end the run
+LONGEST_WAIT_S = 75.0  # a little over the minute that Chatwoot's window lasts; longer pauses end the run
 
 
 class VendorHttp:
@@ -62,12 +62,13 @@ class VendorHttp:
         classify: Classify,
         parallel: int = 1,
         pace: Pace | None = None,
+        quiet_until: dt.datetime | None = None,
     ) -> None:
         self._classify = classify
         self._pace = pace
         self._timeout_s = timeout_s
         self._slots = Slots(circuit_key(connector, base_url), parallel)
-        self._quiet_until: dt.datetime | None = None
+        self._quiet_until = quiet_until
         self._lock = threading.Lock()
         self._breaker = Breaker(circuit_key(connector, base_url))
         self._client = httpx.Client(
@@ -132,7 +133,7 @@ class VendorHttp:
     def _send(self, method: str, path: str, params: Mapping[str, Any] | None, body: Any) -> httpx.Response:
         self._keep_quiet(path)
         try:
-            with self._slots.hold(_LONGEST_WAIT_S):
+            with self._slots.hold(LONGEST_WAIT_S):
                 with self._lock:
                     self.requests_made += 1
                 deadline = time.monotonic() + self._timeout_s
@@ -160,7 +161,7 @@ class VendorHttp:
         pause_s = (until - utcnow()).total_seconds() if until else 0.0
         if until is None or pause_s <= 0:
             return
-        if pause_s > _LONGEST_WAIT_S:
+        if pause_s > LONGEST_WAIT_S:
             raise RateLimited(f"{path}: not asked, the quota is used up", until)
         log.info("vendor_quota_wait", path=path, seconds=round(pause_s, 2))
         time.sleep(pause_s)
@@ -241,7 +242,7 @@ def _worth_a_retry(error: BaseException) -> bool:
     if not isinstance(error, VendorError) or not error.retryable or isinstance(error, CircuitOpen):
         return False
     pause = _pause_s(error)
-    return pause is None or pause <= _LONGEST_WAIT_S
+    return pause is None or pause <= LONGEST_WAIT_S
 
 
 _backoff = tenacity.wait_exponential_jitter(multiplier=0.3, max=8.0, jitter=0.3)
