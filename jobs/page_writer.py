@@ -16,7 +16,10 @@ import orjson
 from sqlmodel import Session
 
 from jobs.connectors.base import Connector, Page, Record
+from jobs.connectors.errors import RateLimited, VendorError
+from jobs.connectors.http import LONGEST_WAIT_S
 from jobs.routing import Router
+from models.infra.clock import utcnow
 from models.infra.ids import ProjectId
 from models.queries import records as rows
 from models.queries import sync_state
@@ -52,6 +55,15 @@ class SyncRun:
     def add(self, stream: str, **more: int) -> None:
         """Count more records of a stream."""
         self.counts[stream] = self.counts.get(stream, StreamCounts()).plus(**more)
+
+
+def pause_asked(session: Session, run: SyncRun, error: VendorError) -> dt.datetime | None:
+    """Return when an error says to come again; a pause too long to be waited for is kept for the runs to come."""
+    if not isinstance(error, RateLimited):
+        return None
+    if error.retry_at - utcnow() > dt.timedelta(seconds=LONGEST_WAIT_S):
+        sync_state.keep_pause(session, run.connection, error.retry_at)
+    return error.retry_at
 
 
 def table_of(run: SyncRun, stream: str) -> rows.StreamTable:

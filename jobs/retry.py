@@ -13,7 +13,7 @@ from typing import Any
 
 from jobs.connectors.base import Thread, Window
 from jobs.connectors.errors import BadRecord, CircuitOpen, CredentialsInvalid, VendorError
-from jobs.page_writer import SyncRun, find_known_home, table_of, write_page, write_records
+from jobs.page_writer import SyncRun, find_known_home, pause_asked, table_of, write_page, write_records
 from jobs.sync import bring_parent, fetch_missing_parents, open_run
 from models.infra.database import reading, transaction
 from models.infra.ids import ConnectionId
@@ -130,4 +130,5 @@ def queue_failure(
             # What our code cannot read today, the vendor may send otherwise tomorrow.
             retryable=vendor_error.retryable or isinstance(vendor_error, BadRecord),
             project_id=find_known_home(session, run, stream, vendor_id, payload),
+            retry_at=pause_asked(session, run, vendor_error),
         )

@@ -27,7 +27,7 @@ from jobs.connectors.errors import (
 )
 from jobs.connectors.registry import open_connector
 from jobs.connectors.side_by_side import read_ahead
-from jobs.page_writer import StreamCounts, SyncRun, table_of, write_page, write_records
+from jobs.page_writer import StreamCounts, SyncRun, pause_asked, table_of, write_page, write_records
 from jobs.routing import Router, Rule
 from models.infra.clock import utcnow
 from models.infra.crypto import decrypt
@@ -154,6 +154,7 @@ def open_run(connection_id: ConnectionId) -> SyncRun:
     with reading() as session:
         connection = sync_state.get_connection(session, connection_id)
         router = _router(session, connection)
+        quiet_until = sync_state.read_pause(session, connection_id)
     connector = open_connector(
         connection.connector,
         base_url=connection.base_url,
@@ -162,6 +163,7 @@ def open_run(connection_id: ConnectionId) -> SyncRun:
         timeout_s=get_settings().http_timeout_s,
         parallel=get_settings().connector_page_parallelism,
         schema=connection.schema,
+        quiet_until=quiet_until,
     )
     return SyncRun(connection, connector, router, utcnow())
 
@@ -228,6 +230,7 @@ def _queue_stream(run: SyncRun, stream: str, error: VendorError) -> VendorError:
             message=str(error),
             payload={},
             retryable=error.retryable,
+            retry_at=pause_asked(session, run, error),
         )
     return error
 

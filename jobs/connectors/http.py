@@ -20,6 +20,7 @@ import httpx
 import orjson
 import tenacity
 
+from jobs.connectors.body import read_whole
 from jobs.connectors.breaker import Breaker, circuit_key
 from jobs.connectors.errors import (
     CircuitOpen,
@@ -41,8 +42,7 @@ Pace = Callable[[httpx.Response], dt.datetime | None]
 """From an answer's quota headers: until when to send nothing more, None when there is no need to wait."""
 
 _ATTEMPTS = 4
-_LONGEST_WAIT_S = 75.0  # a little over the minute that Chatwoot's window lasts; longer pauses end the run
-_MAX_BODY_BYTES = 64 * 1024 * 1024
+LONGEST_WAIT_S = 75.0  # a little over the minute that Chatwoot's window lasts; longer pauses end the run
 
 
 class VendorHttp:
@@ -62,11 +62,13 @@ class VendorHttp:
         classify: Classify,
         parallel: int = 1,
         pace: Pace | None = None,
+        quiet_until: dt.datetime | None = None,
     ) -> None:
         self._classify = classify
         self._pace = pace
+        self._timeout_s = timeout_s
         self._slots = Slots(circuit_key(connector, base_url), parallel)
-        self._quiet_until: dt.datetime | None = None
+        self._quiet_until = quiet_until
         self._lock = threading.Lock()
         self._breaker = Breaker(circuit_key(connector, base_url))
         self._client = httpx.Client(
@@ -122,8 +124,6 @@ class VendorHttp:
         if special is not None:
             raise special
         _raise_for_status(response, f"{method} {path}")
-        if len(response.content) > _MAX_BODY_BYTES:
-            raise RequestRefused(f"{method} {path}: body over {_MAX_BODY_BYTES} bytes")
         try:
             return _parse(response.content)
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -133,10 +133,12 @@ class VendorHttp:
     def _send(self, method: str, path: str, params: Mapping[str, Any] | None, body: Any) -> httpx.Response:
         self._keep_quiet(path)
         try:
-            with self._slots.hold(_LONGEST_WAIT_S):
+            with self._slots.hold(LONGEST_WAIT_S):
                 with self._lock:
                     self.requests_made += 1
-                return self._client.request(method, path, params=params, json=body)
+                deadline = time.monotonic() + self._timeout_s
+                with self._client.stream(method, path, params=params, json=body) as response:
+                    return read_whole(response, f"{method} {path}", deadline)
         except Busy as error:
             raise RateLimited(f"{method} {path}: not asked, too many are under way", utcnow()) from error
         except httpx.TimeoutException as error:
@@ -159,7 +161,7 @@ class VendorHttp:
         pause_s = (until - utcnow()).total_seconds() if until else 0.0
         if until is None or pause_s <= 0:
             return
-        if pause_s > _LONGEST_WAIT_S:
+        if pause_s > LONGEST_WAIT_S:
             raise RateLimited(f"{path}: not asked, the quota is used up", until)
         log.info("vendor_quota_wait", path=path, seconds=round(pause_s, 2))
         time.sleep(pause_s)
@@ -240,7 +242,7 @@ def _worth_a_retry(error: BaseException) -> bool:
     if not isinstance(error, VendorError) or not error.retryable or isinstance(error, CircuitOpen):
         return False
     pause = _pause_s(error)
-    return pause is None or pause <= _LONGEST_WAIT_S
+    return pause is None or pause <= LONGEST_WAIT_S
 
 
 _backoff = tenacity.wait_exponential_jitter(multiplier=0.3, max=8.0, jitter=0.3)

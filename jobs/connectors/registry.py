@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from jobs.connectors.attio.client import AttioClient
 from jobs.connectors.base import Connector, Json
 from jobs.connectors.chatwoot.client import ChatwootClient
@@ -17,16 +19,21 @@ def open_connector(
     timeout_s: float,
     parallel: int = 1,
     schema: Json | None = None,
+    quiet_until: dt.datetime | None = None,
 ) -> Connector:
     """Return a client for a vendor account that sends at most ``parallel`` requests at once.
 
-    ``schema`` is what the connection keeps of the account's schema. Raises ValueError for an unknown connector name.
+    ``schema`` is what the connection keeps of the account's schema; before ``quiet_until`` nothing is sent. Raises ValueError for an unknown connector name.
     """
     base_url = base_url.rstrip("/")
     if name == "chatwoot":
-        return ChatwootClient(base_url, external_account, token, timeout_s=timeout_s, parallel=parallel)
+        return ChatwootClient(
+            base_url, external_account, token, timeout_s=timeout_s, parallel=parallel, quiet_until=quiet_until
+        )
     if name == "linear":
-        return LinearClient(base_url, token, timeout_s=timeout_s, parallel=parallel)
+        return LinearClient(base_url, token, timeout_s=timeout_s, parallel=parallel, quiet_until=quiet_until)
     if name == "attio":
-        return AttioClient(base_url, token, timeout_s=timeout_s, parallel=parallel, schema=schema)
+        return AttioClient(
+            base_url, token, timeout_s=timeout_s, parallel=parallel, quiet_until=quiet_until, schema=schema
+        )
     raise ValueError(f"unknown connector {name!r}")

@@ -121,7 +121,7 @@ class Settings(BaseSettings):
     rerank_timeout_s: float = Field(default=2.0, gt=0)
 
     # --- connectors --------------------------------------------------------------------------------------------
-    # Timeout of one vendor request, in seconds.
+    # Timeout of one vendor request, in seconds: each wait in it, and the whole answer from sending to its last byte.
     http_timeout_s: float = Field(default=7.0, gt=0)
     # Requests to one vendor host under way at the same time, over all processes.
     connector_page_parallelism: int = Field(default=4, ge=1, le=16)

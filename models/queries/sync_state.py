@@ -19,6 +19,7 @@ from models.tables.platform import Project, ProjectBinding, VendorConnection
 _BACKOFF_BASE_S = 30
 _BACKOFF_CAP_S = 6 * 3600
 _ATTEMPTS_AT_MOST = 5
+_PAUSE = "connection:pause"  # stands with the cursors: like them it is where the next run starts from
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,19 @@ def commit_cursor(
     )
 
 
+def keep_pause(session: Session, connection: ConnectionRow, until: dt.datetime) -> None:
+    """Keep until when the vendor wants to be left alone, for the runs to come; an earlier moment shortens nothing."""
+    known = read_pause(session, connection.id)
+    if known is None or until > known:
+        commit_cursor(session, connection, _PAUSE, {"until": until.isoformat()})
+
+
+def read_pause(session: Session, connection_id: ConnectionId) -> dt.datetime | None:
+    """Return until when the vendor wanted to be left alone, as it last said; None when it never did."""
+    until = read_cursor(session, connection_id, _PAUSE).get("until")
+    return dt.datetime.fromisoformat(until) if until else None
+
+
 def mark_started(session: Session, connection: ConnectionRow, at: dt.datetime) -> None:
     """Note that a run of the connection began."""
     session.execute(
@@ -186,13 +200,15 @@ def queue_error(
     payload: Mapping[str, Any],
     retryable: bool,
     project_id: ProjectId | None = None,
+    retry_at: dt.datetime | None = None,
 ) -> None:
     """Put a failed unit into the queue, or count one more attempt of it.
 
     ``project_id`` is where the unit belongs, None while that is not known: it is the account scope's then.
 
     Retries back off exponentially (30 s doubling, 6 h at most); after five attempts, or at once for a kind
-    that no retry can mend, the unit is a dead letter.
+    that no retry can mend, the unit is a dead letter. ``retry_at`` is the vendor's word when to come again: it is kept
+    to, and coming too early is no attempt.
     """
     session.execute(
         text(
@@ -200,17 +216,18 @@ def queue_error(
             INSERT INTO connector_errors AS e (account_scope_id, project_id, connection_id, stream, unit, error_kind,
                 message, payload, status, attempt, next_retry_at)
             VALUES (:scope, :project, :connection, :stream, :unit, :kind, :message, CAST(:payload AS jsonb),
-                CASE WHEN :retryable THEN 'pending' ELSE 'dead_letter' END, 1,
-                CASE WHEN :retryable THEN now() + make_interval(secs => :base) END)
+                CASE WHEN :retryable THEN 'pending' ELSE 'dead_letter' END, :counted,
+                CASE WHEN :retryable THEN greatest(CAST(:retry_at AS timestamptz), now() + make_interval(secs => :base)) END)
             ON CONFLICT (connection_id, stream, unit) DO UPDATE SET
                 error_kind = excluded.error_kind, message = excluded.message, payload = excluded.payload,
                 updated_at = now(), project_id = coalesce(excluded.project_id, e.project_id),
-                attempt = CASE WHEN e.status = 'resolved' THEN 1 ELSE e.attempt + 1 END,
+                attempt = CASE WHEN e.status = 'resolved' THEN :counted ELSE e.attempt + :counted END,
                 status = CASE WHEN excluded.status = 'dead_letter'
-                                OR (e.status <> 'resolved' AND e.attempt + 1 >= :most) THEN 'dead_letter'
+                                OR (e.status <> 'resolved' AND e.attempt + :counted >= :most) THEN 'dead_letter'
                               ELSE 'pending' END,
                 next_retry_at = CASE WHEN excluded.status = 'dead_letter'
-                                       OR (e.status <> 'resolved' AND e.attempt + 1 >= :most) THEN NULL
+                                       OR (e.status <> 'resolved' AND e.attempt + :counted >= :most) THEN NULL
+                    WHEN CAST(:retry_at AS timestamptz) IS NOT NULL THEN excluded.next_retry_at
                     ELSE now() + make_interval(secs => least(:cap, :base * power(2,
                         CASE WHEN e.status = 'resolved' THEN 0 ELSE e.attempt END))) END
             """
@@ -228,6 +245,8 @@ def queue_error(
             "base": _BACKOFF_BASE_S,
             "cap": _BACKOFF_CAP_S,
             "most": _ATTEMPTS_AT_MOST,
+            "counted": 0 if retry_at else 1,
+            "retry_at": retry_at,
         },
     )
 

@@ -10,6 +10,7 @@ The workspace's schema is read once a crawl, before the first records; single re
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, ClassVar, cast
 
@@ -41,6 +42,7 @@ class AttioClient:
         timeout_s: float,
         parallel: int = 1,
         schema: Mapping[str, Any] | None = None,
+        quiet_until: dt.datetime | None = None,
     ) -> None:
         self._http = VendorHttp(
             "attio",
@@ -48,6 +50,7 @@ class AttioClient:
             {"authorization": f"Bearer {token}"},
             timeout_s=timeout_s,
             parallel=parallel,
+            quiet_until=quiet_until,
             classify=_classify,
         )
         self._members: dict[str, str] | None = None

@@ -51,7 +51,14 @@ class ChatwootClient:
     side_by_side: ClassVar[frozenset[str]] = frozenset({"messages"})
 
     def __init__(
-        self, base_url: str, account_id: str, token: str, *, timeout_s: float, parallel: int = 1
+        self,
+        base_url: str,
+        account_id: str,
+        token: str,
+        *,
+        timeout_s: float,
+        parallel: int = 1,
+        quiet_until: dt.datetime | None = None,
     ) -> None:
         self._account_url = f"{base_url}/app/accounts/{account_id}"
         self._http = VendorHttp(
@@ -60,6 +67,7 @@ class ChatwootClient:
             {"api_access_token": token},
             timeout_s=timeout_s,
             parallel=parallel,
+            quiet_until=quiet_until,
             classify=_classify,
         )
         self._parallel = parallel

@@ -54,7 +54,15 @@ class LinearClient:
     by_id: ClassVar[frozenset[str]] = frozenset({"issues", "comments"})
     side_by_side: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, base_url: str, token: str, *, timeout_s: float, parallel: int = 1) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        *,
+        timeout_s: float,
+        parallel: int = 1,
+        quiet_until: dt.datetime | None = None,
+    ) -> None:
         # An API key goes into the header as it is; only OAuth tokens carry "Bearer".
         self._http = VendorHttp(
             "linear",
@@ -62,6 +70,7 @@ class LinearClient:
             {"authorization": token},
             timeout_s=timeout_s,
             parallel=parallel,
+            quiet_until=quiet_until,
             classify=_classify,
             pace=_pace,
         )

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import email.utils
+import json
 import subprocess
 import sys
 import threading
@@ -46,11 +47,12 @@ def answering(client: Any, answers: Callable[[dict[str, Any]], httpx.Response]) 
     """Let a connector's requests be answered by a function; returns the bodies it sent."""
     sent: list[dict[str, Any]] = []
 
-    def request(_method: str, _path: str, *, params: Any, json: Any) -> httpx.Response:
-        sent.append(json)
-        return answers(json)
+    def handle(request: httpx.Request) -> httpx.Response:
+        body: Any = json.loads(request.content) if request.content else None
+        sent.append(body)
+        return answers(body)
 
-    client._http._client.request = request
+    client._http._client._transport = httpx.MockTransport(handle)
     return sent
 
 
