@@ -39,7 +39,12 @@ AFTER: Mapping[str, tuple[FollowUp, ...]] = {
     "sync": (FollowUp("index"), FollowUp("mirror", connector="attio"), FollowUp("reconcile", always=True)),
     "refetch": (FollowUp("index"), FollowUp("mirror", connector="attio")),
     "reconcile": (FollowUp("repair", on=_DIFFERENCES, unattended=True),),
-    "repair": (FollowUp("index"), FollowUp("mirror", connector="attio"), FollowUp("reconcile")),
+    # One that met unreadable records while others wait goes on too, even when it wrote nothing.
+    "repair": (
+        FollowUp("index"),
+        FollowUp("mirror", connector="attio"),
+        FollowUp("reconcile", on=("written", "set_aside")),
+    ),
 }
 
 

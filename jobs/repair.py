@@ -14,6 +14,7 @@ from jobs.connectors.base import Page, Record, Thread, Window
 from jobs.connectors.errors import BadRecord
 from jobs.page_writer import SyncRun, table_of, write_records
 from jobs.reconciliation import streams_of
+from jobs.retry import queue_failure
 from jobs.sweep import AHEAD, WITH
 from jobs.sync import Progress, fetch_missing_parents, open_run
 from models.infra.clock import utcnow
@@ -22,6 +23,7 @@ from models.infra.ids import ConnectionId
 from models.infra.logging import get_logger, request_id
 from models.queries import reconciliation as queries
 from models.queries import records as rows
+from models.queries import sync_state
 from models.queries.audit import add_audit_event
 
 log = get_logger(__name__)
@@ -34,7 +36,11 @@ _COUNTED = ("inserted", "updated", "unchanged", "rejected", "deleted")
 
 @dataclass(frozen=True, slots=True)
 class RepairResult:
-    """What became of one stream's differences: records by outcome, and how many wait for the next run."""
+    """What became of one stream's differences: records by outcome, and how many wait for the next run.
+
+    Records that failed before are tried after all others and not counted as waiting. ``set_aside`` are those that
+    failed now for the first time.
+    """
 
     stream: str
     inserted: int = 0
@@ -43,6 +49,7 @@ class RepairResult:
     rejected: int = 0
     deleted: int = 0
     waiting: int = 0
+    set_aside: int = 0
 
     @property
     def written(self) -> int:
@@ -84,8 +91,12 @@ def repair_connection(
 def _repair(run: SyncRun, stream: str, progress: Callable[[Progress], None] | None) -> RepairResult:
     with reading() as session:
         found = queries.read_differences(session, run.connection.id, stream)
-    wrong = list(dict.fromkeys([*found.missing, *found.stale, *found.extra]))
-    chosen = wrong[:RECORDS_AT_MOST]
+        wrong = list(dict.fromkeys([*found.missing, *found.stale, *found.extra]))
+        failing = sync_state.failing_units(session, run.connection.id, stream, wrong)
+    # What failed comes last, so that it never stands before what can be mended.
+    failed_before = set(failing)
+    untried = [each for each in wrong if each not in failed_before]
+    chosen = [*untried, *failing][:RECORDS_AT_MOST]
     extra = set(found.extra) & set(chosen)
     before = run.counts.get(stream)
     if chosen:
@@ -93,9 +104,16 @@ def _repair(run: SyncRun, stream: str, progress: Callable[[Progress], None] | No
             _refetch(run, stream, chosen, progress)
         else:
             _reread(run, stream, chosen, extra, found.missing)
+    with reading() as session:
+        failed_now = set(sync_state.failing_units(session, run.connection.id, stream, chosen))
     after = run.counts.get(stream)
     counts = {name: getattr(after, name, 0) - getattr(before, name, 0) for name in _COUNTED}
-    result = RepairResult(stream, **counts, waiting=len(wrong) - len(chosen))
+    result = RepairResult(
+        stream,
+        **counts,
+        waiting=max(0, len(untried) - RECORDS_AT_MOST),
+        set_aside=len(failed_now - failed_before),
+    )
     if chosen:
         _record(run, result)
     return result
@@ -110,13 +128,14 @@ def _refetch(
         try:
             record = run.connector.fetch_one(stream, vendor_id)
         except (BadRecord, KeyError, TypeError, ValueError, AttributeError) as error:
-            # Unreadable as it was for the sync, which keeps its payload in the error queue.
             log.warning("record not repaired", stream=stream, vendor_id=vendor_id, error=str(error))
+            queue_failure(run, stream, vendor_id, error, {})
             run.add(stream, rejected=1)
             continue
         if record is None:
             with transaction() as session:
                 gone = rows.tombstone(session, table, run.connection.id, [vendor_id])
+                sync_state.resolve_errors(session, run.connection.id, stream, [vendor_id])
             run.add(stream, deleted=gone)
         else:
             _write(run, stream, [record])
@@ -136,6 +155,12 @@ def _reread(
     for page in _pages(run, stream, chosen, parents):
         own = [record for record in page.records if record.stream == stream]
         shown |= {record.vendor_id for record in own} | {each.vendor_id for each in page.rejected}
+        for each in page.rejected:
+            if each.stream == stream and each.vendor_id in wanted:
+                queue_failure(
+                    run, stream, each.vendor_id, BadRecord(each.vendor_id, each.message), each.payload
+                )
+                run.add(stream, rejected=1)
         _write(run, stream, [record for record in own if record.vendor_id in wanted])
         for child in WITH.get(stream, ()):
             held = [each for each in page.records if each.stream == child and each.parent in wanted]

@@ -142,6 +142,8 @@ def repair_connection(connection_id: str, run_id: str) -> None:
                 "written": sum(each.written for each in results),
                 "failed": sum(each.rejected for each in results),
                 "waiting": sum(each.waiting for each in results),
+                # Each makes room for one that waits, and does so once: this comes to an end.
+                "set_aside": sum(each.set_aside for each in results if each.waiting),
             }
         )
 

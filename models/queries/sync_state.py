@@ -204,7 +204,8 @@ def queue_error(
 ) -> None:
     """Put a failed unit into the queue, or count one more attempt of it.
 
-    ``project_id`` is where the unit belongs, None while that is not known: it is the account scope's then.
+    ``project_id`` is where the unit belongs, None while that is not known: it is the account scope's then. An empty
+    ``payload`` leaves what an earlier attempt kept.
 
     Retries back off exponentially (30 s doubling, 6 h at most); after five attempts, or at once for a kind
     that no retry can mend, the unit is a dead letter. ``retry_at`` is the vendor's word when to come again: it is kept
@@ -219,7 +220,8 @@ def queue_error(
                 CASE WHEN :retryable THEN 'pending' ELSE 'dead_letter' END, :counted,
                 CASE WHEN :retryable THEN greatest(CAST(:retry_at AS timestamptz), now() + make_interval(secs => :base)) END)
             ON CONFLICT (connection_id, stream, unit) DO UPDATE SET
-                error_kind = excluded.error_kind, message = excluded.message, payload = excluded.payload,
+                error_kind = excluded.error_kind, message = excluded.message,
+                payload = CASE WHEN excluded.payload = '{}' THEN e.payload ELSE excluded.payload END,
                 updated_at = now(), project_id = coalesce(excluded.project_id, e.project_id),
                 attempt = CASE WHEN e.status = 'resolved' THEN :counted ELSE e.attempt + :counted END,
                 status = CASE WHEN excluded.status = 'dead_letter'
@@ -273,6 +275,20 @@ def resolve_others(session: Session, connection_id: ConnectionId, stream: str, u
         ),
         {"connection": connection_id, "stream": stream, "units": units},
     ).rowcount  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
+
+
+def failing_units(
+    session: Session, connection_id: ConnectionId, stream: str, units: Sequence[str]
+) -> list[str]:
+    """Return those of the units that have an unresolved error, the longest untouched first."""
+    found = session.execute(
+        text(
+            "SELECT unit FROM connector_errors WHERE connection_id = :connection AND stream = :stream"
+            " AND unit = ANY(:units) AND status <> 'resolved' ORDER BY updated_at, id"
+        ),
+        {"connection": connection_id, "stream": stream, "units": list(units)},
+    )
+    return list(found.scalars())
 
 
 def list_due_errors(session: Session, connection_id: ConnectionId, *, limit: int) -> list[DueError]:

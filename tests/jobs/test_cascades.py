@@ -8,7 +8,6 @@ from sqlmodel import col, select
 from jobs import cascade, enqueue, queues, runs, tasks
 from jobs.cascade import FollowUp
 from models.infra.database import reading, transaction
-from models.infra.scope import Scope
 from models.queries import completeness, job_runs
 from models.queries.locks import try_lock
 from models.tables.platform import JobRun
@@ -59,8 +58,9 @@ def test_a_vendor_that_is_away_makes_the_figure_unknown_and_says_since_when(
     [compare] = enqueue.request_reconciliation(connection_id, "sync")
     tasks.reconcile_connection(str(connection_id), compare.run_id)
     with reading() as session:
-        seen = Scope(scope.id, frozenset(scope.projects.values()))
-        found = {each.stream: each for each in completeness.list_completeness(session, seen, is_whole=True)}
+        found = {
+            each.stream: each for each in completeness.list_completeness(session, scope.all, is_whole=True)
+        }
     assert {each.pct for each in found.values()} == {None}
     assert found["issues"].known_at == known.measured_at
     # An unknown figure is nothing to mend.
