@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from models.infra.database import in_db
 from tools_app.api.deps import Caller, Changer, Cursor, Limit, ProjectParameter, ReadScope
-from tools_app.api.schemas import Answer, Input, ItemList, example
+from tools_app.api.schemas import Answer, Input, ItemList, NoInput, example
 from tools_app.i18n.catalogue import text
 from tools_app.services import feedback_cases, projects, questions
 from tools_app.services.feedback_cases import CaseRow, CaseView
@@ -176,7 +176,9 @@ async def save(session: Changer, body: SavedInput) -> SavedAnswer:
 
 
 @router.delete("/saved/{saved_id}", summary="Keep a question no longer")
-async def remove(session: Changer, saved_id: UUID, project_id: ProjectParameter = None) -> Answer:
+async def remove(
+    session: Changer, saved_id: UUID, project_id: ProjectParameter = None, _body: NoInput | None = None
+) -> Answer:
     """404 for a question that the caller does not keep inside the scope."""
     scope = await in_db(projects.resolve_scope, session, project_id or projects.ALL)
     await in_db(questions.remove, session, scope, saved_id)
