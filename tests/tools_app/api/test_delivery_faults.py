@@ -30,7 +30,8 @@ OUTCOMES = {
     "webhook_stale": {"stale": 1},
 }
 CHANGES = {
-    "chatwoot": ("contact", {"name": "Web Hook", "email": "web@hook.example"}, "cw_contacts"),
+    # A message, not a contact: one without a conversation is seen by the contact scan, hours later.
+    "chatwoot": ("message", {"conversation": 1, "text": "By a webhook"}, "cw_messages"),
     "linear": ("issue", {"team": "HPN", "title": "By a webhook"}, "linear_issues"),
     "attio": ("company", {"name": "Web Hook Ltd"}, "attio_companies"),
 }
