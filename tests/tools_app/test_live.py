@@ -18,7 +18,12 @@ from models.infra.events import Event
 from models.infra.settings import Settings
 from tests.tools_app.world import World
 from tools_app import live
-from tools_app.services import dashboard
+from tools_app.services import portfolio
+
+
+class Over(RedisError):
+    """Ends the endless stream of a test."""
+
 
 BROKEN = [
     OperationalError("select 1", {}, Exception("the database is restarting")),
@@ -62,15 +67,12 @@ async def test_the_listener_hears_the_next_event_after_a_broken_refresh(
     tab: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ):
     reads: list[str] = []
-    read, loop = asyncio.Event(), asyncio.get_running_loop()
+    read = asyncio.Event()
 
-    def broken(*_: Any) -> None:
+    async def broken(*_: Any) -> None:
         reads.append("tried")
-        loop.call_soon_threadsafe(read.set)
+        read.set()
         raise BROKEN[0]
-
-    class Over(RedisError):
-        """Ends the endless stream of the test."""
 
     async def stream() -> AsyncIterator[Event]:
         for number in range(2):
@@ -82,7 +84,7 @@ async def test_the_listener_hears_the_next_event_after_a_broken_refresh(
     page = tab("/?project=all")
     shell = await page.get_state(live.ShellState)
     shell.user = "owner"
-    monkeypatch.setattr(dashboard, "control_tower", broken)
+    monkeypatch.setattr(portfolio, "tower_view", broken)
     monkeypatch.setattr(events, "stream", stream)
     assert await live._push_events(app_with("open", states={"open": page})) == "refused"
     assert reads == ["tried", "tried"]
@@ -105,15 +107,20 @@ async def test_a_drop_of_completeness_is_told_on_every_open_page_of_its_account_
 
 
 async def test_the_listener_passes_a_drop_on(monkeypatch: pytest.MonkeyPatch):
+    assert live.PUSHED["completeness_drop"] is live._show_drop
     told: list[Any] = []
+    heard = asyncio.Event()
 
     async def stream() -> AsyncIterator[Event]:
-        yield Event("1", "completeness_drop", {"stream": "issues"})
+        yield Event("1-0", "completeness_drop", {"stream": "issues"})
+        await asyncio.wait_for(heard.wait(), 5)
+        raise Over
 
     async def show(state: Any, payload: Mapping[str, Any]) -> None:
         told.append((state, payload["stream"]))
+        heard.set()
 
-    monkeypatch.setattr(live.events, "stream", stream)
-    monkeypatch.setattr(live, "_show_drop", show)
-    await live._push_events(app_with("open"))
+    monkeypatch.setattr(events, "stream", stream)
+    monkeypatch.setitem(cast("dict[str, Any]", live.PUSHED), "completeness_drop", show)
+    assert await live._push_events(app_with("open")) == "refused"
     assert told == [("open", "issues")]
