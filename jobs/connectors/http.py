@@ -22,6 +22,7 @@ import tenacity
 
 from jobs.connectors.body import read_whole
 from jobs.connectors.breaker import Breaker, circuit_key
+from jobs.connectors.deadline import deadline, obey_deadlines
 from jobs.connectors.errors import (
     CircuitOpen,
     CredentialsInvalid,
@@ -80,6 +81,7 @@ class VendorHttp:
             verify=_tls(base_url),
             trust_env=False,  # a proxy of the environment must not see vendor tokens unasked
         )
+        obey_deadlines(self._client)
         self.requests_made = 0
 
     def close(self) -> None:
@@ -136,9 +138,11 @@ class VendorHttp:
             with self._slots.hold(LONGEST_WAIT_S):
                 with self._lock:
                     self.requests_made += 1
-                deadline = time.monotonic() + self._timeout_s
-                with self._client.stream(method, path, params=params, json=body) as response:
-                    return read_whole(response, f"{method} {path}", deadline)
+                with (
+                    deadline(self._timeout_s),
+                    self._client.stream(method, path, params=params, json=body) as response,
+                ):
+                    return read_whole(response, f"{method} {path}")
         except Busy as error:
             raise RateLimited(f"{method} {path}: not asked, too many are under way", utcnow()) from error
         except httpx.TimeoutException as error:
@@ -169,7 +173,9 @@ class VendorHttp:
 
 def _tls(base_url: str) -> ssl.SSLContext:
     """Return what checks the vendor's certificate; reading the authorities takes long and is done once."""
-    return _authorities() if base_url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return (
+        _authorities() if base_url.lower().startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    )
 
 
 @functools.cache
