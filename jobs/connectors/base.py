@@ -156,8 +156,8 @@ def merge(pages: Sequence[Page]) -> Page:
 
 
 def page_numbers(what: str, *, first: int = 0) -> Iterator[int]:
-    """Yield ``first`` and the numbers after it. Raises SchemaChanged after PAGES_AT_MOST: such a list has no end."""
-    yield from range(first, first + PAGES_AT_MOST)
+    """Yield the numbers from ``first`` up to PAGES_AT_MOST, then raise SchemaChanged: such a list has no end."""
+    yield from range(first, PAGES_AT_MOST + 1)
     raise SchemaChanged(what, f"more than {PAGES_AT_MOST} pages")
 
 

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlmodel import select
 
 from jobs import sync
 from jobs.sandbox.sandbox import MAIN
 from jobs.sandbox.world.authored import StudioWorld
+from models.infra.database import reading
 from models.infra.ids import ConnectionId
+from models.tables.reliability import ConnectorError
 from tests.jobs.copies import run_sync
 from tests.jobs.sandbox.harness import write_studio
 from tests.jobs.small_vendors import SmallVendors, small_vendors
@@ -171,3 +174,19 @@ def test_a_contacts_new_name_comes_with_the_next_change_of_a_conversation(small:
     small.hours.forward(60)
     run_sync(connection)
     assert local("chatwoot", connection)["contacts"][str(conversation.contact_id)][0] == "Renamed"
+
+
+@pytest.mark.parametrize(("connector", "stream"), [("chatwoot", "contacts"), ("attio", "companies")])
+def test_a_list_of_more_pages_than_are_read_is_an_error_and_no_end(
+    small: SmallVendors, monkeypatch: pytest.MonkeyPatch, connector: str, stream: str
+) -> None:
+    _, connection = small.connect(connector)
+    monkeypatch.setattr("jobs.connectors.base.PAGES_AT_MOST", 1 if connector == "chatwoot" else 0)
+    cut = run_sync(connection)
+    assert cut.status == "degraded"
+    assert "more than" in cut.errors[stream]
+    with reading() as session:
+        [error] = session.exec(select(ConnectorError).where(ConnectorError.stream == stream)).all()
+    assert (error.unit, error.error_kind) == ("stream", "schema_changed")
+    monkeypatch.setattr("jobs.connectors.base.PAGES_AT_MOST", 1_000)
+    assert run_sync(connection).status == "ok"

@@ -128,14 +128,15 @@ class LinearClient:
     def _changed(self, stream: str, window: Window) -> Generator[Page]:
         document, field, normalise = _CHANGED[stream]
         since = parse_time(window.committed.get("since"))
-        bounds: dict[str, str] = {"lte": window.run_start.isoformat()}
+        started, ends = self._http.bounds_of(window.run_start)
+        bounds: dict[str, str] = {"lte": ends.isoformat()}
         if since is not None:
             bounds["gte"] = (since - _OVERLAP).isoformat()
         for nodes, last in self._connection(document, field, {"filter": {"updatedAt": bounds}}):
             if stream == "issues":
                 self._complete_labels(nodes)
             records, rejected = normalise_all(stream, nodes, normalise, _id)
-            cursor = {"since": window.run_start.isoformat()} if last else None
+            cursor = {"since": started.isoformat()} if last else None
             yield Page(stream, records, rejected, cursor=cursor)
 
     def _complete_labels(self, issues: list[dict[str, Any]]) -> None:

@@ -130,3 +130,8 @@ def test_a_list_without_an_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> N
         list(listing.read_from_the_end(lambda number: ([{"id": number}], 9), "list"))
     with pytest.raises(SchemaChanged, match="more than 50 pages"):
         list(listing.read_there_and_back(lambda number: ([{"id": number}], 9), "list", lambda _: False))
+
+
+def test_a_count_that_no_list_can_have_is_an_error() -> None:
+    with pytest.raises(SchemaChanged, match="more than"):
+        list(listing.read_from_the_end(lambda _: ([{"id": 1}], 10**12), "list"))
