@@ -58,19 +58,22 @@ def read_from_the_end(read: Read, what: str, below: int | None = None) -> Iterat
 
 
 def read_both_ways(read: Read, what: str) -> Iterator[Listed]:
-    """Yield the pages from the last one to the first, then those after it once more. A list of one page is read once.
+    """Yield the pages from the last one to the first, then, of those after it, the ones that show what was missed.
 
-    What moves is missed in one direction at most.
+    What moves is missed in one direction at most. A list of one page is read once.
     """
     size = total = 0
+    shown: set[Any] = set()
     for listed in read_from_the_end(read, what):
         size, total = max(size, len(listed.items)), listed.total
+        shown.update(_ids(listed.items))
         yield listed
     for number in page_numbers(what, first=2):
         if (number - 1) * size >= total:
             return
         items, total = read(number)
-        yield Listed(items, total)
+        if not shown.issuperset(_ids(items)):
+            yield Listed(items, total)
 
 
 def read_there_and_back(read: Read, what: str, is_last: Callable[[Items], bool]) -> Iterator[Listed]:

@@ -107,6 +107,13 @@ def test_what_reading_from_the_end_costs(count: int, requests: int) -> None:
     assert moving.asked == requests
 
 
+def test_reading_both_ways_shows_nothing_twice_that_did_not_move() -> None:
+    moving = Moving(10, 3, iter(()))
+    shown = [item["id"] for page in listing.read_both_ways(moving.read, "list") for item in page.items]
+    assert sorted(shown) == list(range(10))
+    assert moving.asked == 5 + 3
+
+
 def test_a_count_that_is_too_low_hides_no_page() -> None:
     moving = Moving(20, 3, iter(()))
     shown = ids(listing.read_from_the_end(lambda number: (moving.read(number)[0], 4), "list"))
