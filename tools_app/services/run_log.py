@@ -70,7 +70,9 @@ def _write(batch: Sequence[CachedRun]) -> int:
             return log_cached_runs(session, batch)
     except (DataError, IntegrityError) as refused:
         if len(batch) == 1:
-            log.error("a question could not be logged", run_id=str(batch[0].id), error=type(refused).__name__)
+            log.warning(
+                "a question could not be logged", run_id=str(batch[0].id), error=type(refused).__name__
+            )
             return 0
         # Halves: a few statements find the one among a thousand.
         middle = len(batch) // 2
