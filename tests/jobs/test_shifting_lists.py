@@ -113,6 +113,41 @@ def test_what_is_deleted_between_a_killed_backfill_and_the_next_run_hides_no_con
     assert missing(small, connection) == NOTHING
 
 
+@pytest.mark.parametrize("request_number", [2, 4, 8, 9, 11])
+def test_a_killed_scan_of_contacts_goes_on_where_it_stopped(
+    small: SmallVendors, monkeypatch: pytest.MonkeyPatch, request_number: int
+) -> None:
+    _, connection = small.connect("chatwoot")
+    for number in range(8):
+        fields = {"name": f"n{number}", "email": f"n{number}@x.example"}
+        small.sandbox.change(MAIN, "chatwoot", "contact", fields)
+        small.hours.forward(60)
+    asked: list[int] = []
+    answer = small.bridge.handle_request
+
+    def handle_request(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/contacts"):
+            asked.append(int(request.url.params["page"]))
+            if len(asked) == dies_at:
+                raise Killed
+        return answer(request)
+
+    monkeypatch.setattr(small.bridge, "handle_request", handle_request)
+    dies_at = request_number
+    with pytest.raises(Killed):
+        run_sync(connection)
+    dies_at = 0
+    asked.clear()
+    delete_the_oldest(small)
+    small.hours.forward(120)
+    assert run_sync(connection).status == "ok"
+    assert missing(small, connection) == NOTHING
+    listed = sum(contact.resolved for contact in small.tenant.account.contacts.values())
+    both_ways = [*range(listed // 2 + 1, 0, -1), *range(2, -(-listed // 2) + 1)]
+    # The first page says how long the list is now.
+    assert asked == [1, *both_ways[request_number - 2 :]]
+
+
 @pytest.mark.parametrize("base_is_listed", [True, False])
 @pytest.mark.parametrize("page", [1, 2, 3, 4])
 def test_a_contact_that_is_merged_away_while_contacts_are_read_hides_none(

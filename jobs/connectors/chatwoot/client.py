@@ -15,6 +15,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, cast
 
@@ -204,17 +205,26 @@ class ChatwootClient:
     def _contacts(self, window: Window) -> Generator[Page]:
         since = parse_time(window.committed.get("since"))
         scanned = parse_time(window.committed.get("scanned_at"))
-        if since is None or scanned is None or window.run_start - scanned >= _CONTACT_SCAN_EVERY:
-            return self._all_contacts(window, twice=window.lasting and scanned is None)
+        due = scanned is None or window.run_start - scanned >= _CONTACT_SCAN_EVERY
+        if since is None or due or "scan" in window.committed:
+            return self._all_contacts(window)
         return self._changed_contacts(window, since)
 
-    def _all_contacts(self, window: Window, *, twice: bool) -> Generator[Page]:
+    def _all_contacts(self, window: Window) -> Generator[Page]:
+        # A scan that was killed goes on; what became active since it started is asked for afterwards.
+        scan = dict(window.committed.get("scan") or {})
+        below, above = scan.get("below"), scan.get("above")
+        since = scan.setdefault("since", self._started(window))
+        twice = scan.setdefault("twice", window.lasting and "scanned_at" not in window.committed)
         read = partial(self._list_contacts, "created_at")
         what = "contacts.page"
-        for listed in read_both_ways(read, what) if twice else read_from_the_end(read, what):
-            yield self._contact_page(listed)
-        cursor = {"since": self._started(window), "scanned_at": window.run_start.isoformat()}
-        yield Page("contacts", (), cursor=cursor, scanned_all=True)
+        for listed in (
+            read_both_ways(read, what, below, above) if twice else read_from_the_end(read, what, below)
+        ):
+            reached = {**scan, "below": listed.below, "above": listed.above}
+            yield replace(self._contact_page(listed), cursor={**window.committed, "scan": reached})
+        cursor = {"since": since, "scanned_at": window.run_start.isoformat()}
+        yield Page("contacts", (), cursor=cursor, scanned_all=below is None)
 
     def _changed_contacts(self, window: Window, since: dt.datetime) -> Generator[Page]:
         for field in ("last_activity_at", "created_at"):

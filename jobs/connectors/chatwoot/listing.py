@@ -1,7 +1,7 @@
 """Reads Chatwoot's numbered pages so that rows which move meanwhile are not missed.
 
 Pages have a fixed size and there is no cursor: a row that is deleted moves all behind it towards lower numbers, one
-that enters moves them towards higher ones. What moves the way that the reading goes, and only that, can be missed.
+that enters moves them towards higher ones. What moves against the reading, onto pages that were read, is missed.
 So a list in which rows enter at the end is read from its last page to its first: no delete hides anything, however long
 ago the page before was read. Where rows enter in the middle or at the front too, it is read in both directions.
 """
@@ -22,11 +22,15 @@ Read = Callable[[int], tuple[Items, int]]
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One page. ``below`` is set once all pages from this number on are read; 1 ends the list."""
+    """One page, and how far the reading is: all pages from ``below`` on are read, 1 ends the way to the first page.
+
+    ``above`` is how far the way back is.
+    """
 
     items: Items
     total: int
     below: int | None = None
+    above: int | None = None
 
 
 def read_from_the_end(read: Read, what: str, below: int | None = None) -> Iterator[Listed]:
@@ -57,23 +61,30 @@ def read_from_the_end(read: Read, what: str, below: int | None = None) -> Iterat
         yield Listed(items, total, below=number)
 
 
-def read_both_ways(read: Read, what: str) -> Iterator[Listed]:
-    """Yield the pages from the last one to the first, then, of those after it, the ones that show what was missed.
+def read_both_ways(
+    read: Read, what: str, below: int | None = None, above: int | None = None
+) -> Iterator[Listed]:
+    """Yield the pages from the last one to the first, then those after it without what was shown already.
 
-    What moves is missed in one direction at most. A list of one page is read once.
+    What moves is missed in one direction at most. A list of one page is read once. ``below`` and ``above`` are where a
+    former reading ended.
     """
     size = total = 0
     shown: set[Any] = set()
-    for listed in read_from_the_end(read, what):
-        size, total = max(size, len(listed.items)), listed.total
-        shown.update(_ids(listed.items))
-        yield listed
-    for number in page_numbers(what, first=2):
+    if below == 1:
+        opening, total = read(1)
+        size = len(opening)
+    else:
+        for listed in read_from_the_end(read, what, below):
+            size, total = max(size, len(listed.items)), listed.total
+            shown.update(_ids(listed.items))
+            yield listed
+    for number in page_numbers(what, first=(above or 1) + 1):
         if (number - 1) * size >= total:
             return
         items, total = read(number)
-        if not shown.issuperset(_ids(items)):
-            yield Listed(items, total)
+        missed = [] if shown.issuperset(_ids(items)) else items
+        yield Listed(missed, total, below=1, above=number)
 
 
 def read_there_and_back(read: Read, what: str, is_last: Callable[[Items], bool]) -> Iterator[Listed]:
