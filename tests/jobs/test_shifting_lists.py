@@ -12,6 +12,7 @@ from jobs.sandbox.sandbox import MAIN
 from jobs.sandbox.world.authored import StudioWorld
 from models.infra.database import reading
 from models.infra.ids import ConnectionId
+from models.tables.chatwoot import Contact
 from models.tables.reliability import ConnectorError
 from tests.jobs.copies import run_sync
 from tests.jobs.sandbox.harness import write_studio
@@ -113,6 +114,55 @@ def test_what_is_deleted_between_a_killed_backfill_and_the_next_run_hides_no_con
     assert missing(small, connection) == NOTHING
 
 
+@pytest.mark.parametrize("days", [0, 9])
+def test_a_backfill_that_goes_on_brings_what_came_since_it_was_killed(
+    small: SmallVendors, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    _, connection = small.connect("chatwoot")
+    requests = 0
+
+    def die_at_the_sixth() -> None:
+        nonlocal requests
+        requests += 1
+        if requests == 6:
+            raise Killed
+
+    small.bridge.before = die_at_the_sixth
+    with pytest.raises(Killed):
+        run_sync(connection)
+    small.bridge.before = lambda: None
+    write_a_new_one(small)
+    small.hours.forward(86_400 * days + 600)
+    assert run_sync(connection).status == "ok"
+    assert missing(small, connection) == NOTHING
+
+
+def test_a_visitor_stays_with_the_first_of_his_conversations(small: SmallVendors) -> None:
+    scope, connection = small.connect("chatwoot")
+    visitor = int(small.sandbox.change(MAIN, "chatwoot", "contact", {"name": "a visitor", "email": ""}))
+    inboxes = {inbox.name: inbox.id for inbox in small.tenant.account.inboxes.values()}
+    first, second = (
+        int(
+            small.sandbox.change(
+                MAIN,
+                "chatwoot",
+                "conversation",
+                {"contact": visitor, "inbox": inboxes[inbox], "text": "hello"},
+            )
+        )
+        for inbox in ("Acme mail", next(name for name in inboxes if not name.startswith("Acme")))
+    )
+    run_sync(connection)
+    for conversation in (second, first, second):
+        small.hours.forward(900)
+        fields = {"conversation": conversation, "status": "pending"}
+        small.sandbox.change(MAIN, "chatwoot", "status", fields)
+        assert run_sync(connection).counts()["streams"]["contacts"]["updated"] == 0
+    with reading() as session:
+        [home] = session.exec(select(Contact.project_id).where(Contact.vendor_id == str(visitor))).all()
+    assert home == scope.projects["acme"]
+
+
 @pytest.mark.parametrize("request_number", [2, 4, 8, 9, 11])
 def test_a_killed_scan_of_contacts_goes_on_where_it_stopped(
     small: SmallVendors, monkeypatch: pytest.MonkeyPatch, request_number: int
@@ -126,7 +176,7 @@ def test_a_killed_scan_of_contacts_goes_on_where_it_stopped(
     answer = small.bridge.handle_request
 
     def handle_request(request: httpx.Request) -> httpx.Response:
-        if request.url.path.endswith("/contacts"):
+        if request.url.path.endswith("/contacts") and request.url.params["sort"] == "created_at":
             asked.append(int(request.url.params["page"]))
             if len(asked) == dies_at:
                 raise Killed

@@ -150,13 +150,15 @@ class ChatwootClient:
 
     def _all_conversations(self, window: Window) -> Iterator[Page]:
         # The start of the backfill is kept: what changes while it runs is asked for afterwards.
-        started = str(window.committed.get("backfill_started") or window.run_start.isoformat())
+        started = parse_time(window.committed.get("backfill_started")) or window.run_start
         below = window.committed.get("backfill_below")
+        if window.run_start - started >= _UPDATED_WITHIN_AT_MOST:  # too long ago to be asked for: anew
+            started, below = window.run_start, None
         for listed in read_from_the_end(self._list_conversations, "conversations.page", below):
             ended = listed.below == 1
-            cursor = (
-                {"since": started} if ended else {"backfill_started": started, "backfill_below": listed.below}
-            )
+            cursor: dict[str, Any] = {"since": started.isoformat()}
+            if not ended:
+                cursor = {"backfill_started": started.isoformat(), "backfill_below": listed.below}
             yield self._conversation_page(
                 listed.items,
                 cursor=cursor,
@@ -164,6 +166,8 @@ class ChatwootClient:
                 met=_strangers(listed.items),
                 scanned_all=ended and below is None,
             )
+        if below is not None:
+            yield self._updated_conversations(started, window.run_start)
 
     def _list_conversations(self, page: int) -> tuple[Items, int]:
         params = {"status": "all", "assignee_type": "all", "sort_by": "created_at_asc", "page": page}
@@ -225,6 +229,9 @@ class ChatwootClient:
             yield replace(self._contact_page(listed), cursor={**window.committed, "scan": reached})
         cursor = {"since": since, "scanned_at": window.run_start.isoformat()}
         yield Page("contacts", (), cursor=cursor, scanned_all=below is None)
+        if below is not None:
+            started = parse_time(since) or window.run_start
+            yield from self._changed_contacts(replace(window, committed=cursor), started)
 
     def _changed_contacts(self, window: Window, since: dt.datetime) -> Generator[Page]:
         for field in ("last_activity_at", "created_at"):
