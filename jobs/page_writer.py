@@ -109,8 +109,13 @@ def write_page(session: Session, run: SyncRun, page: Page) -> None:
         sync_state.commit_cursor(session, run.connection, page.stream, page.cursor)
 
 
-def write_records(session: Session, run: SyncRun, stream: str, found: list[Record]) -> None:
-    """Upsert records of one stream. One whose parent is gone at the vendor is counted as rejected."""
+def arrange(
+    session: Session, run: SyncRun, stream: str, found: Iterable[Record]
+) -> tuple[dict[str, Record], list[dict[str, Any]]]:
+    """Return the different records of one stream by vendor id, and the rows they are stored as.
+
+    Without a row are those whose parent is not here: it is gone at the vendor, and they with it.
+    """
     place = table_of(run, stream)
     unique = {record.vendor_id: record for record in found}  # a page may repeat a record; the last one counts
     parents: dict[str, rows.Placed] = {}
@@ -119,18 +124,28 @@ def write_records(session: Session, run: SyncRun, stream: str, found: list[Recor
         parents = rows.locate(session, table_of(run, place.parent_stream).table, run.connection.id, ids)
     homes = find_homes(session, run, stream, unique.values())
     batch: list[dict[str, Any]] = []
-    orphaned = 0
     for record in unique.values():
         parent = parents.get(record.parent or "")
         if place.parent_column and parent is None:
-            orphaned += 1  # its parent is gone at the vendor, and it with it
             continue
         project = parent.project_id if parent else homes.get(record.vendor_id, run.router.unassigned)
         row = _row(run.connection, record, project)
         if place.parent_column and parent is not None:
             row[place.parent_column] = str(parent.id)
         batch.append(row)
-    written = rows.upsert(session, place.table, batch)
+    return unique, batch
+
+
+def write_records(
+    session: Session, run: SyncRun, stream: str, found: list[Record], *, exact: bool = False
+) -> None:
+    """Upsert records of one stream. One whose parent is gone at the vendor is counted as rejected.
+
+    With ``exact`` a row is written again too whose columns are not what its hash says.
+    """
+    place = table_of(run, stream)
+    unique, batch = arrange(session, run, stream, found)
+    written = rows.upsert(session, place.table, batch, exact=exact)
     rows.link_peers(session, place.table, run.connection.id, unique.keys())
     sync_state.resolve_errors(session, run.connection.id, stream, list(unique))
     run.add(
@@ -139,7 +154,7 @@ def write_records(session: Session, run: SyncRun, stream: str, found: list[Recor
         inserted=written.inserted,
         updated=written.updated,
         unchanged=written.unchanged,
-        rejected=orphaned,
+        rejected=len(unique) - len(batch),
     )
 
 
