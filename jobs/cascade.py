@@ -43,6 +43,8 @@ AFTER: Mapping[str, tuple[FollowUp, ...]] = {
         FollowUp("repair", on=_DIFFERENCES, unattended=True),
         FollowUp("mirror", on=("mirror_differs",), connector="attio"),
     ),
+    # What names a moved record beside itself is written anew, and the figures of both projects are measured.
+    "rebind": (FollowUp("index"), FollowUp("reconcile")),
     # One that met unreadable records while others wait goes on too, even when it wrote nothing.
     "repair": (
         FollowUp("index"),

@@ -80,17 +80,18 @@ def mirror_connection(connection_id: ConnectionId) -> MirrorResult:
 def count_differences(connection_id: ConnectionId) -> int:
     """Return how many rows a mirroring would write now. What it did to find out is rolled back."""
     with transaction() as session:
-        written = _steps(session, connection_id).written
+        written = mirror_within(session, connection_id).written
         session.rollback()
     return written
 
 
 def _mirror(connection_id: ConnectionId) -> MirrorResult:
     with transaction() as session:
-        return _steps(session, connection_id)
+        return mirror_within(session, connection_id)
 
 
-def _steps(session: Session, connection_id: ConnectionId) -> MirrorResult:
+def mirror_within(session: Session, connection_id: ConnectionId) -> MirrorResult:
+    """`mirror_connection` inside the caller's transaction."""
     stages = known_stages(queries.list_stage_titles(session, connection_id))
     orphans = queries.bury_orphans(session, connection_id)
     accounts = queries.mirror_accounts(session, connection_id)

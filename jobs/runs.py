@@ -33,6 +33,7 @@ _FUNCTIONS = {
     "repair": "jobs.tasks.repair_connection",
     "refetch": "jobs.tasks.refetch_connection",
     "mirror": "jobs.tasks.mirror_connection",
+    "rebind": "jobs.tasks.rebind_connection",
     "index": "jobs.tasks.index_chunks",
     "outbound": "jobs.tasks.deliver_outbound",
 }

@@ -27,8 +27,15 @@ from jobs.connectors.errors import (
 )
 from jobs.connectors.registry import open_connector
 from jobs.connectors.side_by_side import read_ahead
-from jobs.page_writer import StreamCounts, SyncRun, pause_asked, table_of, write_page, write_records
-from jobs.routing import Router, Rule
+from jobs.page_writer import (
+    StreamCounts,
+    SyncRun,
+    pause_asked,
+    read_router,
+    table_of,
+    write_page,
+    write_records,
+)
 from models.infra.clock import utcnow
 from models.infra.crypto import decrypt
 from models.infra.database import reading, transaction
@@ -38,7 +45,6 @@ from models.infra.logging import get_logger
 from models.infra.settings import get_settings
 from models.queries import records as rows
 from models.queries import sync_state
-from models.queries.sync_state import ConnectionRow
 
 log = get_logger(__name__)
 
@@ -153,7 +159,7 @@ def open_run(connection_id: ConnectionId) -> SyncRun:
     """
     with reading() as session:
         connection = sync_state.get_connection(session, connection_id)
-        router = _router(session, connection)
+        router = read_router(session, connection)
         quiet_until = sync_state.read_pause(session, connection_id)
     connector = open_connector(
         connection.connector,
@@ -166,14 +172,6 @@ def open_run(connection_id: ConnectionId) -> SyncRun:
         quiet_until=quiet_until,
     )
     return SyncRun(connection, connector, router, utcnow())
-
-
-def _router(session: Session, connection: ConnectionRow) -> Router:
-    bindings = sync_state.list_bindings(session, connection.id)
-    return Router(
-        [Rule(rule.priority, rule.rule_kind, rule.rule_value, rule.project_id) for rule in bindings],
-        sync_state.unassigned_project(session, connection.account_scope_id),
-    )
 
 
 def _status(errors: Mapping[str, VendorError]) -> str:

@@ -223,8 +223,22 @@ def link_peers(
             )
 
 
+def unlink_peers(session: Session, table: str, ids: Sequence[UUID]) -> None:
+    """Clear the references from and to these rows: they are about to leave their project."""
+    for peer in PEERS:
+        for owner, column in ((peer.child_table, "id"), (peer.peer_table, peer.column)):
+            if owner == table:
+                session.execute(
+                    text(
+                        f"UPDATE {peer.child_table} SET {peer.column} = NULL"  # noqa: S608 - names from PEERS
+                        f" WHERE {column} = ANY(:ids) AND {peer.column} IS NOT NULL"
+                    ),
+                    {"ids": list(ids)},
+                )
+
+
 def set_blockers(session: Session, connection_id: ConnectionId, blockers: Mapping[str, Sequence[str]]) -> int:
-    """Make ``blocked_by`` of every issue of the connection what ``blockers`` says; return how many changed."""
+    """Make ``blocked_by`` of every live issue of the connection what ``blockers`` says; return how many changed."""
     return session.execute(
         text(
             """
@@ -233,7 +247,7 @@ def set_blockers(session: Session, connection_id: ConnectionId, blockers: Mappin
                 SELECT k.id, coalesce(
                     ARRAY(SELECT jsonb_array_elements_text(CAST(:blockers AS jsonb) -> k.vendor_id)), '{}'
                 ) AS blocked_by
-                FROM linear_issues k WHERE k.connection_id = :connection
+                FROM linear_issues k WHERE k.connection_id = :connection AND k.deleted_at IS NULL
             ) wanted
             WHERE i.id = wanted.id AND i.blocked_by <> wanted.blocked_by
             """
