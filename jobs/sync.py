@@ -36,8 +36,9 @@ from jobs.page_writer import (
     write_page,
     write_records,
 )
+from jobs.unopened import unopened
 from models.infra.clock import utcnow
-from models.infra.crypto import decrypt
+from models.infra.crypto import SecretUnreadable, decrypt
 from models.infra.database import reading, transaction
 from models.infra.errors import AppError
 from models.infra.ids import ConnectionId
@@ -155,22 +156,30 @@ def _note_interruption(run: SyncRun, duration_s: float, error: BaseException) ->
 def open_run(connection_id: ConnectionId) -> SyncRun:
     """Return what a run over one connection works with: its rules and an open connector, which the caller closes.
 
-    Raises NotFound for an unknown or disabled connection.
+    Where the stored token cannot be opened the connector refuses every request. Raises NotFound for an unknown or
+    disabled connection.
     """
     with reading() as session:
         connection = sync_state.get_connection(session, connection_id)
         router = read_router(session, connection)
         quiet_until = sync_state.read_pause(session, connection_id)
+    token, unreadable = "", None
+    try:
+        token = decrypt(connection.token_encrypted)
+    except SecretUnreadable as error:
+        unreadable = error.message
     connector = open_connector(
         connection.connector,
         base_url=connection.base_url,
         external_account=connection.external_account,
-        token=decrypt(connection.token_encrypted),
+        token=token,
         timeout_s=get_settings().http_timeout_s,
         parallel=get_settings().connector_page_parallelism,
         schema=connection.schema,
         quiet_until=quiet_until,
     )
+    if unreadable is not None:
+        connector = unopened(connector, unreadable)
     return SyncRun(connection, connector, router, utcnow())
 
 
