@@ -14,7 +14,9 @@ from jobs import cascade, enqueue, tasks
 from jobs.crm_mirror import mirror_connection
 from jobs.indexing import index_pending
 from jobs.rebinding import change_rule
+from jobs.repair import repair_connection
 from jobs.sandbox.world.authored import StudioWorld
+from jobs.stored_records import ROUTED
 from jobs.sync import sync_connection
 from models.infra.database import reading, transaction
 from models.infra.errors import Conflict
@@ -111,6 +113,11 @@ def audited(action: str) -> list[AuditEvent]:
         rows = list(session.exec(select(AuditEvent).where(AuditEvent.action == action)).all())
         session.expunge_all()
         return rows
+
+
+def test_every_stream_without_a_parent_is_looked_at() -> None:
+    looked_at = {(connector, stream) for connector, streams in ROUTED.items() for stream in streams}
+    assert looked_at == {key for key, place in STREAM_TABLES.items() if place.parent_stream is None}
 
 
 @pytest.mark.parametrize("connector", ["chatwoot", "linear", "attio"])
@@ -306,3 +313,24 @@ def test_the_job_makes_the_change_it_was_asked_for_and_asks_for_what_follows(sma
     assert runs["rebind"][1]["moved"]["issues"] > 0
     assert {follow.job for follow in cascade.AFTER["rebind"]} <= runs.keys()
     assert "linear_issues" not in rows_of(scope, "acme")
+
+
+@pytest.mark.parametrize("connector", ["chatwoot", "linear", "attio"])
+def test_a_rule_that_was_changed_by_hand_is_noticed_by_the_deep_comparison_and_followed_by_repairs(
+    small: SmallVendors, connector: str
+) -> None:
+    scope, connection_id = copied(small, connector)
+    change("UPDATE project_bindings SET project_id = :beta RETURNING id", beta=scope.projects["beta"])
+    assert measure(connection_id).counts()["stale"] > 0
+    for _ in range(3):
+        repair_connection(connection_id)
+        if measure(connection_id).counts()["stale"] == 0:
+            break
+    raw = {place.table for (owner, _), place in STREAM_TABLES.items() if owner == connector}
+    assert raw & rows_of(scope, "acme").keys() == set()
+    if connector == "attio":
+        mirror_connection(connection_id)
+    index(scope)
+    left = rows_of(scope, "acme")
+    left.pop("entities", 0)
+    assert left == {}
