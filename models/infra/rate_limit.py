@@ -6,6 +6,7 @@ timeouts suit it; a lost counter begins anew. Whoever has to wait is remembered 
 round trip.
 """
 
+import asyncio
 import hashlib
 import math
 import threading
@@ -14,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
+from weakref import WeakValueDictionary
 
 from redis.exceptions import NoScriptError, RedisError
 
@@ -106,6 +108,8 @@ class RateLimiter:
         self._blocked: OrderedDict[str, float] = OrderedDict()
         # What was taken and not spent yet, and the window it belongs to.
         self._portions: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        # Held by those who ask and wait: a lock nobody waits for is gone.
+        self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._off_until = 0.0
 
     async def check(self, limit: RateLimit, subject: str) -> None:
@@ -121,21 +125,32 @@ class RateLimiter:
         """Count one of `subject`; 0 when it is allowed, else the seconds to wait. What is refused is not counted."""
         # Hashed: addresses and session ids are nobody's business in Redis.
         key = f"ctl:{limit.name}:{hashlib.blake2b(subject.encode(), digest_size=12).hexdigest()}"
+        wait = self._known(key, limit)
+        if wait is not None:
+            return wait
+        # One asks for a subject at a time: each of many at once would take a portion and leave the others none.
+        asking = self._asking.setdefault(key, asyncio.Lock())
+        async with asking:
+            wait = self._known(key, limit)
+            return await self._take(key, limit) if wait is None else wait
+
+    def _known(self, key: str, limit: RateLimit) -> float | None:
+        """The answer without asking: 0 from what was taken, the wait of a subject that was refused, None: not known."""
         now = utcnow().timestamp()
-        until = self._blocked.get(key, 0.0)
-        if until > now:
-            return until - now
-        slot = int(now // limit.window_s)
-        if self._spend(key, slot):
+        if self._spend(key, int(now // limit.window_s)):
             return 0.0
+        until = self._blocked.get(key, 0.0)
+        return until - now if until > now else None
+
+    async def _take(self, key: str, limit: RateLimit) -> float:
+        """Take a portion and spend one of it; the seconds to wait when there is none."""
+        now = utcnow().timestamp()
         taken, wait = await self._ask(key, limit, now)
         if taken > 1:
-            # Somebody may have asked meanwhile, too.
-            held_slot, left = self._portions.get(key, (slot, 0))
-            _put(self._portions, key, (slot, taken - 1 + (left if held_slot == slot else 0)))
+            _put(self._portions, key, (int(now // limit.window_s), taken - 1))
         if taken == 0:
             _put(self._blocked, key, now + wait)
-        elif until:
+        else:
             self._blocked.pop(key, None)
         return wait
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, or_, true
+from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, true
 from sqlalchemy import select as select_rows
 from sqlmodel import Session, col, select
 
@@ -121,26 +121,24 @@ def count_streams(
 
 def covers_account_scope(session: Session, scope: Scope) -> bool:
     """Whether the scope holds every project of its account scope: only then may it see what has no project yet."""
-    others = session.exec(
-        select(func.count())
-        .select_from(Project)
-        .where(
-            Project.account_scope_id == scope.account_scope_id,
-            col(Project.id).not_in(scope.project_ids),
-            col(Project.archived_at).is_(None),
-        )
-    ).one()
-    return others == 0
+    return bool(session.execute(select_rows(_covers(scope))).scalar_one())
 
 
-def _visible_errors(session: Session, scope: Scope) -> ColumnElement[bool]:
-    mine = col(ConnectorError.project_id).in_(scope.project_ids)
-    visible = (
-        or_(mine, col(ConnectorError.project_id).is_(None)) if covers_account_scope(session, scope) else mine
+def _covers(scope: Scope) -> ColumnElement[bool]:
+    others = exists().where(
+        col(Project.account_scope_id) == scope.account_scope_id,
+        col(Project.id).not_in(scope.project_ids),
+        col(Project.archived_at).is_(None),
     )
+    return not_(others)
+
+
+def _visible_errors(scope: Scope) -> ColumnElement[bool]:
+    mine = col(ConnectorError.project_id).in_(scope.project_ids)
+    unrouted = and_(col(ConnectorError.project_id).is_(None), _covers(scope))
     return and_(
         col(ConnectorError.account_scope_id) == scope.account_scope_id,
-        visible,
+        or_(mine, unrouted),
         col(ConnectorError.status).in_(UNRESOLVED),
     )
 
@@ -148,7 +146,7 @@ def _visible_errors(session: Session, scope: Scope) -> ColumnElement[bool]:
 def _count_errors(session: Session, scope: Scope) -> Mapping[tuple[UUID, str], int]:
     rows = session.execute(
         select(col(ConnectorError.connection_id), col(ConnectorError.stream), func.count())
-        .where(_visible_errors(session, scope))
+        .where(_visible_errors(scope))
         .group_by(col(ConnectorError.connection_id), col(ConnectorError.stream))
     )
     return {(row[0], row[1]): int(row[2]) for row in rows}
@@ -159,7 +157,7 @@ def count_dead_letters(session: Session, scope: Scope) -> int:
     return session.execute(
         select(func.count())
         .select_from(ConnectorError)
-        .where(_visible_errors(session, scope), col(ConnectorError.status) == DEAD_LETTER)
+        .where(_visible_errors(scope), col(ConnectorError.status) == DEAD_LETTER)
     ).scalar_one()
 
 
@@ -170,7 +168,7 @@ def list_errors(
 
     Errors of records that could not be routed yet are shown only to a scope that covers its whole account scope.
     """
-    statement = select(ConnectorError).where(_visible_errors(session, scope))
+    statement = select(ConnectorError).where(_visible_errors(scope))
     if status is not None:
         statement = statement.where(ConnectorError.status == status)
     if after is not None:
@@ -215,7 +213,7 @@ def list_retryable(
             col(error.id), func.coalesce(col(error.next_retry_at) > func.now(), true()).label("waits")
         )
         .join(VendorConnection, col(VendorConnection.id) == col(error.connection_id))
-        .where(_visible_errors(session, scope), col(VendorConnection.enabled))
+        .where(_visible_errors(scope), col(VendorConnection.enabled))
     )
     if connector is not None:
         statement = statement.where(col(VendorConnection.connector) == connector)
@@ -232,6 +230,6 @@ def read_payload(session: Session, scope: Scope, error_id: UUID) -> Mapping[str,
     """What the vendor sent of an unresolved error inside the scope, as it came; None when there is no such error."""
     return session.exec(
         select(ConnectorError.payload).where(
-            _visible_errors(session, scope), col(ConnectorError.id) == error_id
+            _visible_errors(scope), col(ConnectorError.id) == error_id
         )
     ).first()

@@ -120,8 +120,8 @@ def test_a_thumb_down_with_a_comment_is_kept(page: Page, tower: Tower):
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#feedback-comment")).to_have_count(0)
     expect(page.get_by_role("status").filter(has_text="Thank you")).to_be_visible()
-    kept = tower.rows("select rating, comment from lightrag_feedback where comment is not null")
-    assert [(str(rating), comment) for rating, comment in kept] == [("down", "Names the wrong hotel")]
+    kept = tower.rows("select rating from lightrag_feedback where comment = 'Names the wrong hotel'")
+    assert [str(rating) for (rating,) in kept] == ["down"]
 
 
 def test_a_suggested_question_is_asked_by_one_click_and_is_recent_afterwards(page: Page, tower: Tower):

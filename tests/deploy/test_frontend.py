@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,44 @@ def test_serving_compiles_nothing_and_keeps_state_in_one_process(tmp_path: Path)
 def test_inline_scripts_are_known_by_their_hash(tmp_path: Path):
     (tmp_path / "index.html").write_text('<script src="/a.js"></script><script>var a=1</script>')
     assert frontend._script_hashes(tmp_path) == ["'sha256-WazVQOu5lmXfSreSrMJd1CsaQ4c00fUQpJfBYCuMSIw='"]
+
+
+def _exporting(writes: str, *, to_the_end: bool) -> Callable[[Path, Path, Path], None]:
+    """An export that rewrites its lock file, as Reflex does on its way, and comes to its end or is interrupted."""
+
+    def export(home: Path, base: Path, project: Path) -> None:
+        (project / "reflex.lock/package.json").write_text(writes)
+        if not to_the_end:
+            raise KeyboardInterrupt
+        _export(home, base.name)
+        (base / "build.json").write_text("{}")
+
+    return export
+
+
+def test_an_interrupted_export_leaves_the_lock_files_fit_for_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    root = _sources(tmp_path / "root")
+    before = (root / "reflex.lock/package.json").read_bytes()
+    monkeypatch.setattr(frontend, "ROOT", root)
+    monkeypatch.setattr(frontend, "_export", _exporting("{}", to_the_end=False))
+    with pytest.raises(KeyboardInterrupt):
+        frontend.ensure_built(3210, tmp_path / "data")
+    assert (root / "reflex.lock/package.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("written", "held"),
+    [('{"b":2,"a":1}', '{"a": 1, "b": 2}'), ('{"a": 1, "b": 3}', '{"a": 1, "b": 3}')],
+    ids=["another layout", "a new package"],
+)
+def test_a_finished_export_hands_back_what_is_new_in_the_lock_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, held: str
+):
+    root = _sources(tmp_path / "root")
+    monkeypatch.setattr(frontend, "ROOT", root)
+    monkeypatch.setattr(frontend, "_export", _exporting(written, to_the_end=True))
+    built = frontend.ensure_built(3210, tmp_path / "data")
+    assert (root / "reflex.lock/package.json").read_text() == held
+    assert built.key == frontend.source_key(root)

@@ -17,6 +17,7 @@ from models.infra.cache import cache
 from models.infra.errors import AppError
 from models.infra.local_cache import local_cache
 from models.infra.rate_limit import limiter
+from tools_app.api import gzip_body
 from tools_app.api.deps import CSRF_HEADER, check_origin
 from tools_app.api.rendered import HEADERS, Rendered, lane_key, matches, whole
 from tools_app.api.request_context import current_request_id
@@ -27,7 +28,13 @@ from tools_app.services.views import SessionView
 READS = frozenset({"/api/control-tower", "/api/portfolio/overview"})
 QUESTIONS = frozenset({"/api/lightrag/query", "/api/search"})
 _BODY_MAX = 32_768
-_STATIC = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+# As the compression in front of the endpoints says it.
+_VARY = (b"vary", b"accept-encoding")
+_STATIC = [(name.encode(), value.encode()) for name, value in HEADERS.items() if name != "vary"]
+_STATIC.append((b"vary", f"{HEADERS['vary']}, accept-encoding".encode()))
+
+Headers = dict[bytes, bytes]
+Pairs = tuple[tuple[bytes, bytes], ...]
 
 
 class HitLane:
@@ -50,7 +57,7 @@ class HitLane:
 
 
 async def _read(scope: Scope, send: Send) -> bool:
-    headers = dict(scope["headers"])
+    headers: Headers = dict(scope["headers"])
     session = _session(headers)
     if session is None:
         return False
@@ -62,13 +69,13 @@ async def _read(scope: Scope, send: Send) -> bool:
     if given and matches(given.decode("latin-1"), rendered.etag):
         await _send(send, 304, b"", rendered.etag)
     else:
-        await _send(send, 200, whole(rendered.rest, current_request_id()), rendered.etag)
+        await _answer(send, headers, b"", rendered)
     return True
 
 
 async def _question(scope: Scope, body: bytes, send: Send) -> bool:
     started = time.perf_counter()
-    headers = dict(scope["headers"])
+    headers: Headers = dict(scope["headers"])
     session = _session(headers)
     if session is None:
         return False
@@ -85,11 +92,11 @@ async def _question(scope: Scope, body: bytes, send: Send) -> bool:
     own = repeat(rendered.first_id, rendered.mode, session.user, started)
     if own is None:
         return False
-    await _send(send, 200, whole(own + rendered.rest, current_request_id()), "")
+    await _answer(send, headers, own, rendered)
     return True
 
 
-def _session(headers: dict[bytes, bytes]) -> SessionView | None:
+def _session(headers: Headers) -> SessionView | None:
     cookies = headers.get(b"cookie")
     # A header that names a key decides, and keys have limits of their own.
     if b"authorization" in headers:
@@ -128,10 +135,20 @@ async def _buffered(receive: Receive) -> tuple[bytes | None, Receive]:
     return (body if complete else None), again
 
 
-async def _send(send: Send, status: int, body: bytes, etag: str) -> None:
-    headers: list[tuple[bytes, bytes]] = []
-    if etag:
-        headers = [*_STATIC, (b"etag", etag.encode())]
+async def _answer(send: Send, headers: Headers, own: bytes, rendered: Rendered) -> None:
+    """Send the held answer with what is its own, compressed for those who take it."""
+    first = whole(own, current_request_id())
+    accepted = headers.get(b"accept-encoding", b"").decode("latin-1")
+    if rendered.packed and gzip_body.accepts_gzip(accepted):
+        body = gzip_body.gzipped(first, rendered.rest, rendered.packed)
+        await _send(send, 200, body, rendered.etag, ((b"content-encoding", b"gzip"),))
+    else:
+        await _send(send, 200, first + rendered.rest, rendered.etag)
+
+
+async def _send(send: Send, status: int, body: bytes, etag: str, more: Pairs = ()) -> None:
+    headers: list[tuple[bytes, bytes]] = [*_STATIC, (b"etag", etag.encode())] if etag else [_VARY]
+    headers += more
     if status != 304:
         headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})

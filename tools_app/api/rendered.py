@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import Request, Response
 from pydantic import BaseModel
 
 from models.infra.local_cache import local_cache
+from tools_app.api import gzip_body
 from tools_app.api.request_context import current_request_id
 from tools_app.services.views import SessionView
 
@@ -26,12 +27,16 @@ HEADERS = {"cache-control": "private, no-cache", "vary": "cookie"}
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """An answer without its opening brace and request id. `first_id` and `mode` mark the answer to a question."""
+    """An answer without its opening brace and request id. `first_id` and `mode` mark the answer to a question.
+
+    `packed` is `rest` compressed once, for those who take gzip; empty where that does not pay.
+    """
 
     rest: bytes
     etag: str = ""
     first_id: str = ""
     mode: str = ""
+    packed: bytes = b""
 
 
 def cached(rest: bytes) -> Rendered:
@@ -97,4 +102,7 @@ async def remember(
         return
     body = await request.body() if request.method == "POST" else b""
     key = lane_key(request.method, request.url.path, request.scope["query_string"], body, session)
-    local_cache().put(key, rendered, len(rendered.rest) + len(key), fresh_until, tags, version)
+    if len(rendered.rest) >= gzip_body.MINIMUM:
+        rendered = replace(rendered, packed=gzip_body.deflated(rendered.rest))
+    size = len(rendered.rest) + len(rendered.packed) + len(key)
+    local_cache().put(key, rendered, size, fresh_until, tags, version)

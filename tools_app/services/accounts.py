@@ -15,7 +15,7 @@ from models.infra.errors import NotFound
 from models.infra.scope import Scope
 from models.queries import accounts as queries
 from models.tables.crm import Account, AccountContact
-from tools_app.services.changes import audit, differing, refuse_mirrored, require_version
+from tools_app.services.changes import audit, differing, refuse_mirrored, require_version, write
 from tools_app.services.crm_views import AccountView, ContactView
 from tools_app.services.idempotency import Made, OnceKey, make_once
 from tools_app.services.views import SessionView
@@ -78,11 +78,7 @@ def change_account(
             raise NotFound("There is no such account.")
         require_version(row, version)
         refuse_mirrored(row, wanted, OURS)
-        changes = differing(row, wanted)
-        before = {name: getattr(row, name) for name in changes}
-        if changes:
-            queries.apply(db, row, {**changes, "updated_at": utcnow()})
-        audit(db, session, row, "account.change", before=before, after=changes)
+        write(db, session, row, "account.change", differing(row, wanted))
         return _read(db, scope, account_id)
 
 
@@ -129,11 +125,7 @@ def change_contact(
             raise NotFound("There is no such contact.")
         require_version(row, version)
         refuse_mirrored(row, wanted, ())
-        changes = differing(row, wanted)
-        before = {name: getattr(row, name) for name in changes}
-        if changes:
-            queries.apply(db, row, changes)
-        audit(db, session, row, "contact.change", before=before, after=changes)
+        write(db, session, row, "contact.change", differing(row, wanted))
         return _read_contact(db, scope, contact_id)
 
 

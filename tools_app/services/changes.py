@@ -7,8 +7,10 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlmodel import Session
 
+from models.infra.clock import utcnow
 from models.infra.errors import Conflict
 from models.infra.ids import AccountScopeId, ProjectId
+from models.queries.accounts import apply
 from tools_app.services import audit_trail
 from tools_app.services.views import SessionView
 
@@ -19,6 +21,17 @@ def require_version(row: Any, seen: int) -> None:
     """Raises Conflict (`changed_meanwhile`) when a row is not as the caller saw it."""
     if row.version != seen:
         raise Conflict("It was changed meanwhile.", code="changed_meanwhile", version=row.version)
+
+
+def require_status(row: Any, allowed: Collection[str], noun: str) -> None:
+    """Raises Conflict (`wrong_status`) when a row's status is none that allows the step."""
+    if row.status not in allowed:
+        raise Conflict(
+            f"The {noun}'s status does not allow this.",
+            code="wrong_status",
+            now=row.status,
+            allowed=sorted(allowed),
+        )
 
 
 def refuse_mirrored(row: Any, fields: Collection[str], ours: Collection[str]) -> None:
@@ -61,6 +74,15 @@ def audit(
         before=None if before is None else plain(before),
         after=None if after is None else plain(after),
     )
+
+
+def write(db: Session, session: SessionView, row: Any, action: str, changes: Mapping[str, Any]) -> None:
+    """Write changed values into a locked row, its time of change too where it has one, and append the event."""
+    before = {name: getattr(row, name) for name in changes}
+    if changes:
+        touched = {"updated_at": utcnow()} if hasattr(row, "updated_at") else {}
+        apply(db, row, {**changes, **touched})
+    audit(db, session, row, action, before=before, after=changes)
 
 
 def scope_of(session: SessionView) -> AccountScopeId:

@@ -18,7 +18,7 @@ from models.infra.scope import Scope
 from models.queries import accounts, money, opportunities
 from models.queries import offers as queries
 from models.tables.crm import Offer, OfferItem
-from tools_app.services.changes import audit, differing, require_version, scope_of
+from tools_app.services.changes import audit, differing, require_status, require_version, scope_of, write
 from tools_app.services.idempotency import Made, OnceKey, make_once
 from tools_app.services.moments import scope_and_moment
 from tools_app.services.money import total
@@ -216,9 +216,7 @@ def _step(
         row = _at(db, scope, offer_id, version, step)
         if check is not None:
             check(db, row)
-        before = {name: getattr(row, name) for name in changes}
-        accounts.apply(db, row, {**changes, "updated_at": utcnow()})
-        audit(db, session, row, f"offer.{step}", before=before, after=changes)
+        write(db, session, row, f"offer.{step}", changes)
         return _read(db, scope, offer_id)
 
 
@@ -228,13 +226,7 @@ def _at(db: Session, scope: Scope, offer_id: UUID, version: int, step: str) -> O
     if row is None:
         raise NotFound("There is no such offer.")
     require_version(row, version)
-    if row.status not in STEPS[step]:
-        raise Conflict(
-            "The offer's status does not allow this.",
-            code="wrong_status",
-            now=row.status,
-            allowed=sorted(STEPS[step]),
-        )
+    require_status(row, STEPS[step], "offer")
     return row
 
 

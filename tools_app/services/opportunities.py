@@ -19,7 +19,7 @@ from models.queries import opportunities as queries
 from models.queries.opportunities import Wanted
 from models.tables.crm import Opportunity
 from models.tables.crm_stages import OPEN_STAGES, Stage
-from tools_app.services.changes import audit, differing, refuse_mirrored, require_version
+from tools_app.services.changes import audit, differing, refuse_mirrored, require_version, write
 from tools_app.services.crm_views import OpportunityDetail, OpportunityView, StageEventView
 from tools_app.services.idempotency import Made, OnceKey, make_once
 from tools_app.services.views import SessionView
@@ -82,12 +82,9 @@ def change_opportunity(
         require_version(row, version)
         refuse_mirrored(row, wanted, OURS)
         changes = differing(row, wanted)
-        before = {name: getattr(row, name) for name in changes}
-        if changes:
-            accounts.apply(db, row, {**changes, "updated_at": utcnow()})
-            if row.connection_id is None:
-                _check(db, scope, row)
-        audit(db, session, row, "opportunity.change", before=before, after=changes)
+        write(db, session, row, "opportunity.change", changes)
+        if changes and row.connection_id is None:
+            _check(db, scope, row)
         return _read(db, scope, opportunity_id)
 
 

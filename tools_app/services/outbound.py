@@ -22,7 +22,7 @@ from models.queries import outbound as queries
 from models.queries.outbound import PolicyFacts
 from models.tables.crm import AccountContact
 from models.tables.outbound import OutboundMessage
-from tools_app.services.changes import audit, differing, require_version
+from tools_app.services.changes import audit, differing, require_status, require_version, write
 from tools_app.services.crm_views import View
 from tools_app.services.idempotency import Made, OnceKey, make_once
 from tools_app.services.views import SessionView
@@ -128,17 +128,8 @@ def change(
     """Change the text of what was not sent; it is a draft again and needs another approval."""
     with transaction() as db:
         row = _at(db, scope, message_id, version, "change")
-        now = utcnow()
-        changes = {
-            **differing(row, wanted),
-            "status": "draft",
-            **_NOT_APPROVED,
-            **_NO_REASON,
-            "written_at": now,
-        }
-        before = {name: getattr(row, name) for name in changes}
-        accounts.apply(db, row, {**changes, "updated_at": now})
-        audit(db, session, row, "outbound.change", before=before, after=changes)
+        draft_again = {"status": "draft", **_NOT_APPROVED, **_NO_REASON, "written_at": utcnow()}
+        write(db, session, row, "outbound.change", {**differing(row, wanted), **draft_again})
         return _read(db, scope, message_id)
 
 
@@ -158,9 +149,7 @@ def approve(session: SessionView, scope: Scope, message_id: UUID, version: int) 
             "approved_at": now,
             "address": queries.address_of(queries.live_contact(db, row)),
         }
-        before = {name: getattr(row, name) for name in changes}
-        accounts.apply(db, row, {**changes, "updated_at": now})
-        audit(db, session, row, "outbound.approve", before=before, after=changes)
+        write(db, session, row, "outbound.approve", changes)
         view = _read(db, scope, message_id)
     enqueue.request_outbound(scope.account_scope_id, session.user)
     return view
@@ -225,9 +214,7 @@ def _step(
 ) -> OutboundView:
     with transaction() as db:
         row = _at(db, scope, message_id, version, step)
-        before = {name: getattr(row, name) for name in changes}
-        accounts.apply(db, row, {**changes, "updated_at": utcnow()})
-        audit(db, session, row, f"outbound.{step}", before=before, after=changes)
+        write(db, session, row, f"outbound.{step}", changes)
         return _read(db, scope, message_id)
 
 
@@ -236,13 +223,7 @@ def _at(db: Session, scope: Scope, message_id: UUID, version: int, step: str) ->
     if row is None:
         raise NotFound("There is no such message.")
     require_version(row, version)
-    if row.status not in STEPS[step]:
-        raise Conflict(
-            "The message's status does not allow this.",
-            code="wrong_status",
-            now=row.status,
-            allowed=sorted(STEPS[step]),
-        )
+    require_status(row, STEPS[step], "message")
     return row
 
 

@@ -7,6 +7,9 @@ and before anything looks a run up by its id.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
+
+from sqlalchemy.exc import DataError, IntegrityError
 
 from models.infra.database import transaction
 from models.infra.logging import get_logger
@@ -42,7 +45,10 @@ class RunLog:
         return len(self._waiting)
 
     def write(self) -> int:
-        """Write everything that waits; how many rows. Raises SQLAlchemyError; nothing is lost then."""
+        """Write everything that waits; how many rows. Raises SQLAlchemyError when the database is away; nothing is lost then.
+
+        A row that the database refuses for what it says is left out and named in the log: it must not stop the others.
+        """
         written = 0
         with self._writing:
             while True:
@@ -50,13 +56,27 @@ class RunLog:
                     batch = self._waiting[:_BATCH]
                 if not batch:
                     return written
-                with transaction() as session:
-                    rows = log_cached_runs(session, batch)
+                rows = _write(batch)
                 with self._lock:
                     del self._waiting[: len(batch)]
                 written += rows
                 if rows < len(batch):
                     log.warning("cached questions without a first run", count=len(batch) - rows)
+
+
+def _write(batch: Sequence[CachedRun]) -> int:
+    try:
+        with transaction() as session:
+            return log_cached_runs(session, batch)
+    except (DataError, IntegrityError) as refused:
+        if len(batch) == 1:
+            log.warning(
+                "a question could not be logged", run_id=str(batch[0].id), error=type(refused).__name__
+            )
+            return 0
+        # Halves: a few statements find the one among a thousand.
+        middle = len(batch) // 2
+        return _write(batch[:middle]) + _write(batch[middle:])
 
 
 run_log = RunLog()

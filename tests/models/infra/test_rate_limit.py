@@ -106,6 +106,14 @@ async def test_a_generous_limit_is_taken_in_portions_and_never_exceeded(
     await close_async_clients()
 
 
+async def test_a_burst_within_a_generous_limit_passes_whole(redis: object) -> None:
+    limit, one = RateLimit("test", 100, 60), RateLimiter()
+    with frozen(START):
+        waits = await asyncio.gather(*(one.count(limit, "somebody") for _ in range(110)))
+    assert [wait == 0 for wait in waits] == [True] * 100 + [False] * 10
+    await close_async_clients()
+
+
 async def test_what_is_left_of_a_portion_ends_with_its_window(redis: object) -> None:
     limiter, generous = RateLimiter(), RateLimit("generous", 100)
     with frozen(at(59)):

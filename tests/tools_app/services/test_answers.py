@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from unittest.mock import patch
 from uuid import UUID
 
@@ -152,6 +153,19 @@ def test_the_buffer_is_bounded_and_keeps_what_it_took(worlds: dict[str, World]) 
     # The first run is gone: there is nothing to copy, and nothing waits for ever.
     assert log.write() == 0
     assert log.waiting == 0
+
+
+async def test_a_row_the_database_refuses_does_not_stop_the_others(worlds: dict[str, World]) -> None:
+    first = await answer(worlds["one"].of("alpha"), QUESTION, "owner")
+    first_id = QueryRunId(UUID(json.loads(b"{" + first.body())["query_run_id"]))
+    log = RunLog()
+    for at in range(5):
+        run = a_run(first_id)
+        log.add(replace(run, request_id="nul \x00") if at == 2 else run)
+    assert log.write() == 4
+    assert log.waiting == 0
+    assert len([row for row in rows() if row.cached]) == 4
+    await close_async_clients()
 
 
 async def test_a_full_buffer_is_written_before_the_answer_goes_out(
