@@ -18,6 +18,8 @@ from jobs import crm_mirror, graph, indexing
 from jobs.page_writer import find_homes, read_router
 from jobs.routing import Router
 from jobs.stored_records import ROUTED, Stored, read_stored
+from models.infra.cache import cache
+from models.infra.cache_tags import tags_of_job
 from models.infra.database import transaction
 from models.infra.ids import AccountScopeId, ConnectionId, ProjectId
 from models.infra.logging import get_logger, request_id
@@ -75,6 +77,8 @@ def change_rule(connection_id: ConnectionId, change: RuleChange) -> Moved:
             return Moved()
         moved = _rehome(session, _Rules(connection, read_router(session, connection)))
         _audit(session, connection, change, before, moved)
+    # At once: the run's own end computes figures first, and until then no kept answer may show what has left.
+    cache().renew(tags_of_job("rebind", connection.account_scope_id))
     log.info("rule changed", action=change.action, connection_id=str(connection_id), moved=moved.total)
     return moved
 

@@ -78,6 +78,20 @@ def test_the_passes_after_the_syncs_carry_on_what_the_daily_one_began(copied: Co
     assert "messages" not in measure(copied, deep=False).streams, "the round is over until the next day"
 
 
+def test_a_missed_daily_comparison_is_begun_by_the_pass_after_a_sync(
+    small: SmallVendors, copied: ConnectionId
+) -> None:
+    measure(copied)
+    while position(copied).is_under_way:
+        measure(copied, deep=False)
+    small.hours.forward(24 * 3600)
+    assert "messages" not in measure(copied, deep=False).streams
+    small.hours.forward(2 * 3600)
+    change("UPDATE cw_messages SET body = 'forged' WHERE vendor_id = '1' RETURNING vendor_id")
+    assert measure(copied, deep=False).streams["messages"].stale == 1
+    assert position(copied) == Position("", 1)
+
+
 def test_a_silent_edit_of_any_conversation_is_found_and_mended_within_one_round(
     small: SmallVendors, copied: ConnectionId
 ) -> None:
