@@ -201,6 +201,7 @@ def _embed(
 
 def _embed_batch(account_scope_id: AccountScopeId, model: RoleEmbedding, tally: _Tally) -> int:
     with transaction() as session:
+        routing_lock.share(session, account_scope_id)
         claims = index_store.claim_pending(session, account_scope_id, CHUNKS_PER_BATCH)
         known = index_store.reuse_vectors(session, model.spec, claims)
         index_store.finish_claims(session, known)
@@ -218,6 +219,7 @@ def _embed_batch(account_scope_id: AccountScopeId, model: RoleEmbedding, tally: 
         tally.failed += len(fresh)
         return len(claims)
     with transaction() as session:
+        routing_lock.share(session, account_scope_id)
         index_store.write_vectors(session, model.spec, fresh, vectors)
         index_store.finish_claims(session, [claim.chunk_id for claim in fresh])
     tally.embedded += len(fresh)

@@ -260,12 +260,15 @@ def test_a_sync_that_runs_meanwhile_goes_on_by_the_new_rules(small: SmallVendors
     assert rows_of(scope, "beta")["linear_issues"] > 0
 
 
-def test_writers_wait_for_a_change_of_rules(small: SmallVendors) -> None:
+@pytest.mark.parametrize("writer", ["sync", "index"])
+def test_writers_wait_for_a_change_of_rules(small: SmallVendors, writer: str) -> None:
     scope, connection_id = small.connect("linear")
+    if writer == "index":
+        run_sync(connection_id)
     done = threading.Event()
 
     def copy() -> None:
-        run_sync(connection_id)
+        run_sync(connection_id) if writer == "sync" else index(scope)
         done.set()
 
     with transaction() as session:
@@ -273,12 +276,19 @@ def test_writers_wait_for_a_change_of_rules(small: SmallVendors) -> None:
         copying = threading.Thread(target=copy)
         copying.start()
         assert not done.wait(1)
-        session.execute(
-            text("UPDATE project_bindings SET project_id = :beta"), {"beta": scope.projects["beta"]}
-        )
+        if writer == "sync":
+            session.execute(
+                text("UPDATE project_bindings SET project_id = :beta"), {"beta": scope.projects["beta"]}
+            )
+        else:
+            session.execute(
+                text("UPDATE linear_issues SET linear_project_id = NULL, project_id = :beta"),
+                {"beta": scope.projects["beta"]},
+            )
     copying.join(60)
     assert done.is_set()
-    assert "linear_issues" not in rows_of(scope, "acme")
+    left = rows_of(scope, "acme")
+    assert left.keys().isdisjoint({"linear_issues", "rag_chunks"})
 
 
 def test_errors_and_findings_of_moved_records_leave_the_project_with_them(small: SmallVendors) -> None:
