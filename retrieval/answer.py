@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
+from uuid import UUID
 
 from babel import Locale
 from babel.dates import format_date
@@ -48,6 +49,7 @@ class Quote:
     speaker: str | None
     at: datetime | None
     text: str
+    project_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,15 @@ def extract(
         chunk = hit.chunk
         text = _best_passage(chunk.body, worth)
         quotes.append(
-            Quote(chunk.evidence_id, chunk.kind, chunk.title, chunk.author, chunk.source_time, text)
+            Quote(
+                chunk.evidence_id,
+                chunk.kind,
+                chunk.title,
+                chunk.author,
+                chunk.source_time,
+                text,
+                chunk.project_id,
+            )
         )
     return quotes[: shape.sentences]
 

@@ -1,7 +1,8 @@
 """Do the records that an answer quotes name different days or amounts for what was asked? Then the answer says so, newest first.
 
 Pure. Only what the question waits for is compared (a day, an amount), only where a quote names exactly one, and only quotes
-of different records that speak of the same thing in rare words of the question.
+of different records of one project that speak of the same thing in rare words of the question: two clients' days differ
+without contradicting each other.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, TypeVar
+from uuid import UUID
 
 from retrieval.answer import Quote
 from retrieval.figures import read_amounts, read_days
@@ -42,17 +44,21 @@ def find(question: str, quotes: Sequence[Quote], found: LexicalResult) -> Differ
     )
     if kind is None:
         return None
-    named: list[tuple[int, object, str]] = []
+    named: dict[UUID, list[tuple[int, object, str]]] = {}
     for place, quote in enumerate(quotes):
         if _about(quote, found) < _ABOUT:
             continue
         value = _only_day(quote.text) if kind == "date" else _only_amount(quote.text)
         if value is not None:
-            named.append((place, *value))
-    if len({value for _, value, _ in named}) < 2:
+            named.setdefault(quote.project_id, []).append((place, *value))
+    # The project that was found first of those whose records differ.
+    differing = next((each for each in named.values() if len({value for _, value, _ in each}) > 1), None)
+    if differing is None:
         return None
-    named.sort(key=lambda item: quotes[item[0]].at or _EVER, reverse=True)
-    return Differing(kind, tuple(place for place, _, _ in named), tuple(written for _, _, written in named))
+    differing.sort(key=lambda item: quotes[item[0]].at or _EVER, reverse=True)
+    return Differing(
+        kind, tuple(place for place, _, _ in differing), tuple(written for _, _, written in differing)
+    )
 
 
 def newest_first(quotes: Sequence[Quote], differing: Differing) -> list[Quote]:

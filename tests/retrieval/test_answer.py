@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -88,18 +89,18 @@ def test_a_citation_holds_the_words_that_are_shown(quotes: list[Quote]) -> None:
 
 
 def test_a_quote_names_who_said_it_and_when() -> None:
-    draft = compose([Quote("message:1", "message", "Booking", "Anna", MAY, "It ships.")])
+    draft = compose([Quote("message:1", "message", "Booking", "Anna", MAY, "It ships.", uuid4())])
     assert render(draft.code, draft.params, "en") == "Anna, 24 May 2026: “It ships.” [1]"
 
 
 def test_a_quote_is_introduced_in_the_language_of_the_answer() -> None:
-    draft = compose([Quote("note:1", "note", "HPN-12", None, MAY, "It ships.")])
+    draft = compose([Quote("note:1", "note", "HPN-12", None, MAY, "It ships.", uuid4())])
     assert render(draft.code, draft.params, "ru") == "HPN-12, 24 мая 2026: «It ships.» [1]"
 
 
 @pytest.mark.parametrize("kind", ["issue", "deal", "company"])
 def test_the_fields_of_a_record_are_nobodys_words(kind: SourceType) -> None:
-    draft = compose([Quote("x:1", kind, "HPN-12", None, MAY, "Status: Done, due 24 May 2026.")])
+    draft = compose([Quote("x:1", kind, "HPN-12", None, MAY, "Status: Done, due 24 May 2026.", uuid4())])
     assert render(draft.code, draft.params, "en") == "HPN-12, 24 May 2026: Status: Done, due 24 May 2026. [1]"
 
 

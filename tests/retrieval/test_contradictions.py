@@ -1,6 +1,7 @@
 """Records that name different days or amounts for what was asked are set against each other, newest first."""
 
 import datetime as dt
+from uuid import UUID, uuid4
 
 from retrieval import answer as answers
 from retrieval.answer import Quote
@@ -15,8 +16,12 @@ FOUND = LexicalResult(
 )
 
 
-def _quote(number: int, text: str, month: int) -> Quote:
-    return Quote(f"message:{number}", "message", "", "Ivan", dt.datetime(2026, month, 1, tzinfo=dt.UTC), text)
+ONE, OTHER = uuid4(), uuid4()
+
+
+def _quote(number: int, text: str, month: int, project: UUID = ONE) -> Quote:
+    at = dt.datetime(2026, month, 1, tzinfo=dt.UTC)
+    return Quote(f"message:{number}", "message", "", "Ivan", at, text, project)
 
 
 OLD = _quote(1, "The barcode is ready on 13 March.", 1)
@@ -45,6 +50,14 @@ def test_one_figure_written_in_two_ways_is_no_contradiction() -> None:
 
 def test_a_day_of_something_else_is_no_contradiction() -> None:
     assert find(QUESTION, [OLD, _quote(2, "The hotel opens on 20 March.", 2)], FOUND) is None
+
+
+def test_days_of_two_projects_are_no_contradiction() -> None:
+    other = _quote(3, "The barcode is ready on 27 March.", 3, OTHER)
+    assert find(QUESTION, [OLD, other], FOUND) is None
+    differing = find(QUESTION, [other, OLD, NEW], FOUND)
+    assert differing is not None
+    assert differing.places == (2, 1)
 
 
 def test_a_question_for_no_figure_finds_none() -> None:

@@ -5,6 +5,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import uuid4
 
 import pytest
 from hypothesis import assume, given
@@ -23,9 +24,16 @@ from tests.retrieval.corpus import MARCH, QUESTION, index, make_corpus
 from tests.retrieval.endpoints import Answering, Asked, Endpoint, Reply, serving
 from tests.tools_app.world import make_world
 
+PROJECT = uuid4()
 QUOTES = (
     Quote(
-        "message:1", "message", "Loyalty card", "Ivan", MARCH, "We deliver the barcode on Friday 13 March."
+        "message:1",
+        "message",
+        "Loyalty card",
+        "Ivan",
+        MARCH,
+        "We deliver the barcode on Friday 13 March.",
+        PROJECT,
     ),
     Quote(
         "comment:2",
@@ -34,6 +42,7 @@ QUOTES = (
         "Mila",
         MARCH,
         "The sharper barcode comes with build 41.",
+        PROJECT,
     ),
 )
 
