@@ -190,16 +190,21 @@ def find_homes(session: Session, run: Placing, stream: str, found: Iterable[Reco
     Records that no rule takes and that follow nothing here are left out: they belong to the unassigned project.
     """
     homes: dict[str, ProjectId] = {}
-    following: dict[str, dict[str, str]] = {}
-    strays: list[str] = []
+    unmatched: list[Record] = []
     for record in found:
         matched = run.router.match(record.facts)
         if matched is not None:
             homes[record.vendor_id] = matched
-        elif record.follows is not None:
+        else:
+            unmatched.append(record)
+    if stream == "contacts":
+        # Of the first conversation of all that are here, so that it does not change with the order they are read in.
+        ids = [record.vendor_id for record in unmatched]
+        homes |= rows.projects_of_contacts(session, run.connection.id, ids)
+    following: dict[str, dict[str, str]] = {}
+    for record in unmatched:
+        if record.follows is not None and record.vendor_id not in homes:
             following.setdefault(record.follows[0], {})[record.vendor_id] = record.follows[1]
-        elif stream == "contacts":
-            strays.append(record.vendor_id)
     for leader_stream, leaders in following.items():
         placed = rows.locate(
             session, table_of(run, leader_stream).table, run.connection.id, set(leaders.values())
@@ -207,8 +212,6 @@ def find_homes(session: Session, run: Placing, stream: str, found: Iterable[Reco
         homes |= {
             follower: placed[leader].project_id for follower, leader in leaders.items() if leader in placed
         }
-    if strays:
-        homes |= rows.projects_of_contacts(session, run.connection.id, strays)
     return homes
 
 

@@ -195,7 +195,7 @@ def _sync_stream(run: SyncRun, stream: str, progress: Callable[[Progress], None]
     with reading() as session:
         cursor = sync_state.read_cursor(session, run.connection.id, stream)
         missing = _snapshot(session, run, stream)
-    window = Window(cursor, run.started, threads=lambda: _threads(run))
+    window = Window(cursor, run.started, threads=lambda: _threads(run), lasting=True)
     began = time.monotonic()
     try:
         with closing(_read(run, stream, window)) as pages:

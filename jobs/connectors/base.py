@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from jobs.connectors.errors import UNREADABLE, SchemaChanged
+
+T = TypeVar("T")
 
 Json = Mapping[str, Any]
 Fact = tuple[str, str]
 """(rule kind, value in lower case): something a routing rule may look at, e.g. ``("team", "hpn")``."""
+
+PAGES_AT_MOST = 100_000  # of one list; in Chatwoot's smallest pages 1,500,000 contacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +98,15 @@ class Thread:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What a stream is asked for: its committed cursor, the fixed start of the run, and open threads."""
+    """What a stream is asked for: its committed cursor, the fixed start of the run, and open threads.
+
+    ``lasting``: no later run looks again for what this one misses, so that lists which may shift are read twice.
+    """
 
     committed: Json
     run_start: dt.datetime
     threads: Callable[[], Iterable[Thread]] = field(default=tuple)
+    lasting: bool = False
 
 
 class Connector(Protocol):
@@ -147,6 +155,12 @@ def merge(pages: Sequence[Page]) -> Page:
     )
 
 
+def page_numbers(what: str, *, first: int = 0) -> Iterator[int]:
+    """Yield the numbers from ``first`` up to PAGES_AT_MOST, then raise SchemaChanged: such a list has no end."""
+    yield from range(first, PAGES_AT_MOST + 1)
+    raise SchemaChanged(what, f"more than {PAGES_AT_MOST} pages")
+
+
 class Advance:
     """Notices numbered pages that stand still: a page parameter that the vendor ignores would be read for ever."""
 
@@ -164,10 +178,10 @@ class Advance:
 
 
 def normalise_all(
-    stream: str, items: Iterable[Any], normalise: Callable[[Any], Record], vendor_id: Callable[[Any], str]
-) -> tuple[tuple[Record, ...], tuple[Rejected, ...]]:
+    stream: str, items: Iterable[Any], normalise: Callable[[Any], T], vendor_id: Callable[[Any], str]
+) -> tuple[tuple[T, ...], tuple[Rejected, ...]]:
     """Normalise each item; one that fails is set aside with its payload, the others go on."""
-    records: list[Record] = []
+    records: list[T] = []
     rejected: list[Rejected] = []
     for item in items:
         try:

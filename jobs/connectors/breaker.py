@@ -15,8 +15,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, cast
-from urllib.parse import urlsplit
 
+import httpx
 import pybreaker
 from redis import Redis
 from redis.exceptions import RedisError
@@ -59,9 +59,10 @@ class Circuit:
 
 
 def circuit_key(connector: str, base_url: str) -> str:
-    """What a breaker is known by: the connector and the origin it talks to."""
-    parts = urlsplit(base_url)
-    return f"{connector}:{parts.scheme}://{parts.netloc}"
+    """What a breaker and its slots are known by: the connector and the origin it talks to, however that is spelled."""
+    url = httpx.URL(base_url)  # which writes in lower case, and leaves out the scheme's own port
+    origin = httpx.URL(scheme=url.scheme, host=url.host.rstrip("."), port=url.port)
+    return f"{connector}:{str(origin).rstrip('/')}"
 
 
 class Breaker:

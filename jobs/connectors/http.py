@@ -22,6 +22,7 @@ import tenacity
 
 from jobs.connectors.body import read_whole
 from jobs.connectors.breaker import Breaker, circuit_key
+from jobs.connectors.deadline import deadline, obey_deadlines
 from jobs.connectors.errors import (
     CircuitOpen,
     CredentialsInvalid,
@@ -42,6 +43,7 @@ Pace = Callable[[httpx.Response], dt.datetime | None]
 """From an answer's quota headers: until when to send nothing more, None when there is no need to wait."""
 
 _ATTEMPTS = 4
+_CLOCKS_APART_AT_MOST = dt.timedelta(days=1)  # a Date that is further off is no clock's
 LONGEST_WAIT_S = 75.0  # a little over the minute that Chatwoot's window lasts; longer pauses end the run
 
 
@@ -80,11 +82,22 @@ class VendorHttp:
             verify=_tls(base_url),
             trust_env=False,  # a proxy of the environment must not see vendor tokens unasked
         )
+        obey_deadlines(self._client)
         self.requests_made = 0
+        self._ahead = dt.timedelta(0)
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def bounds_of(self, moment: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
+        """Return a moment of our clock as ours and the vendor's show it, the earlier reading first.
+
+        Records carry the vendor's times: what is asked for begins at the earlier reading and ends at the later one.
+        The vendor's clock is known from its last answer's ``Date``; before the first answer it passes for ours.
+        """
+        theirs = moment + self._ahead
+        return min(moment, theirs), max(moment, theirs)
 
     def get_json(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         """GET and return the parsed JSON body. Raises VendorError; 404 raises NotThere."""
@@ -118,6 +131,7 @@ class VendorHttp:
 
     def _once(self, method: str, path: str, params: Mapping[str, Any] | None, body: Any) -> Any:
         response = self._send(method, path, params, body)
+        self._compare_clocks(response)
         if self._pace is not None:
             self._be_quiet(self._pace(response))
         special = self._classify(response)
@@ -136,9 +150,11 @@ class VendorHttp:
             with self._slots.hold(LONGEST_WAIT_S):
                 with self._lock:
                     self.requests_made += 1
-                deadline = time.monotonic() + self._timeout_s
-                with self._client.stream(method, path, params=params, json=body) as response:
-                    return read_whole(response, f"{method} {path}", deadline)
+                with (
+                    deadline(self._timeout_s),
+                    self._client.stream(method, path, params=params, json=body) as response,
+                ):
+                    return read_whole(response, f"{method} {path}")
         except Busy as error:
             raise RateLimited(f"{method} {path}: not asked, too many are under way", utcnow()) from error
         except httpx.TimeoutException as error:
@@ -147,6 +163,12 @@ class VendorHttp:
             raise UnusableAnswer(f"{method} {path}: body cannot be decoded ({error})") from error
         except httpx.TransportError as error:
             raise VendorDown(f"{method} {path}: {type(error).__name__}: {error}") from error
+
+    def _compare_clocks(self, response: httpx.Response) -> None:
+        theirs = _http_date(response.headers.get("date", ""))
+        if theirs is not None and "age" not in response.headers:  # with an age it comes out of a cache
+            ahead = theirs - utcnow()
+            self._ahead = max(-_CLOCKS_APART_AT_MOST, min(_CLOCKS_APART_AT_MOST, ahead))
 
     def _be_quiet(self, until: dt.datetime | None) -> None:
         if until is None:
@@ -169,7 +191,9 @@ class VendorHttp:
 
 def _tls(base_url: str) -> ssl.SSLContext:
     """Return what checks the vendor's certificate; reading the authorities takes long and is done once."""
-    return _authorities() if base_url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return (
+        _authorities() if base_url.lower().startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    )
 
 
 @functools.cache
@@ -225,11 +249,17 @@ def retry_after(response: httpx.Response) -> dt.datetime | None:
     soonest = utcnow() + dt.timedelta(milliseconds=100)
     if raw.strip().isdigit():
         return max(soonest, utcnow() + dt.timedelta(seconds=int(raw)))
+    parsed = _http_date(raw)
+    return None if parsed is None else max(soonest, parsed)
+
+
+def _http_date(raw: str) -> dt.datetime | None:
+    """Return the time that a header names, None when it is unreadable."""
     try:
         parsed = email.utils.parsedate_to_datetime(raw)
     except ValueError:
         return None
-    return max(soonest, parsed if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC))
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC)
 
 
 def _pause_s(error: BaseException | None) -> float | None:

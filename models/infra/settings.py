@@ -121,8 +121,9 @@ class Settings(BaseSettings):
     rerank_timeout_s: float = Field(default=2.0, gt=0)
 
     # --- connectors --------------------------------------------------------------------------------------------
-    # Timeout of one vendor request, in seconds: each wait in it, and the whole answer from sending to its last byte.
-    http_timeout_s: float = Field(default=7.0, gt=0)
+    # Timeout of one vendor request, in seconds, from looking up its host to the last byte of the answer; below 8, so that
+    # a worker that has to stop does.
+    http_timeout_s: float = Field(default=7.0, gt=0, lt=8)
     # Requests to one vendor host under way at the same time, over all processes.
     connector_page_parallelism: int = Field(default=4, ge=1, le=16)
     # Below this completeness a source raises an alert, in percent.

@@ -99,8 +99,9 @@ class History:
             self.small.sandbox.change(MAIN, self.connector, change.name, fields)
         except ChangeRefused:
             return  # its record went meanwhile
-        if change.name == "edit_message":
-            self.unseen.add(str(fields["message"]))  # perhaps older than the newest that are read again
+        # An edited message is perhaps older than the newest that are read again; of contacts no list tells an edit.
+        unseen = {"edit_message": ["message"], "rename_contact": ["contact"], "merge_contacts": ["base"]}
+        self.unseen.update(str(fields[name]) for name in unseen.get(change.name, ()))
 
     def sync(self, step: Sync) -> None:
         """One sync of ours, disturbed, perhaps killed: at a request, after a page, or with a page not yet committed."""
@@ -168,11 +169,11 @@ def incremental(connector: str, unseen: set[str]) -> Callable[[str, Rows, Rows],
         if connector != "attio":  # which is read whole, contents and all
             ours, theirs = _without(ours, unseen), _without(theirs, unseen)
         match connector, stream:
-            case "chatwoot", "contacts":
-                # No updated_at: a new name, or a contact nobody talks to, shows in the next whole scan.
-                return {}, {}
             case (
-                ("chatwoot", "messages") | ("linear", "comments") | ("attio", "notes") | (_, "conversations")
+                ("chatwoot", "messages" | "contacts")
+                | ("linear", "comments")
+                | ("attio", "notes")
+                | (_, "conversations")
             ):
                 # Deletes show in no list; an edited message older than the newest 20 neither.
                 return {key: ours[key] for key in ours.keys() & theirs.keys()}, theirs

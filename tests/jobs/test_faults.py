@@ -168,7 +168,8 @@ def test_a_passing_fault_is_not_even_noticed(small: SmallVendors, connector: str
 @pytest.mark.parametrize("connector", VENDORS)
 def test_one_bad_record_is_set_aside_and_read_when_it_is_mended(small: SmallVendors, connector: str) -> None:
     _, connection_id = small.connect(connector)
-    switch_on(small, connector, "bad_record", times=1)
+    # Chatwoot's first request only asks how long the list is.
+    switch_on(small, connector, "bad_record", times=1, skip=int(connector == "chatwoot"))
     assert run_sync(connection_id).status == "ok"
     ((stream, unit), found), *others = queue(connection_id).items()
     assert (stream, found, others) == (STREAM[connector], ("bad_record", "pending"), [])

@@ -18,13 +18,12 @@ import httpx
 
 from jobs.connectors.attio import normalize
 from jobs.connectors.attio.schema import OBJECTS, Schema, from_json, read_schema
-from jobs.connectors.base import Advance, Page, Record, Window, normalise_all
+from jobs.connectors.base import Advance, Page, Record, Window, normalise_all, page_numbers
 from jobs.connectors.errors import SchemaChanged, VendorError
 from jobs.connectors.http import NotThere, VendorHttp
 
 _RECORDS_LIMIT = 500
 _NOTES_LIMIT = 50
-_PAGES_AT_MOST = 20_000
 
 
 class AttioClient:
@@ -136,7 +135,7 @@ class AttioClient:
             raise KeyError(stream)
         normalise = self._normaliser(stream, self._fresh_schema())
         advance = Advance(f"{stream}.offset")
-        for page in range(_PAGES_AT_MOST):
+        for page in page_numbers(stream):
             body = {
                 "sorts": [{"attribute": "created_at", "direction": "asc"}],
                 "limit": _RECORDS_LIMIT,
@@ -188,7 +187,7 @@ class AttioClient:
         """Yield the pages of a list that is read with GET; ``params`` hold its page size."""
         advance = Advance(f"{stream}.offset")
         limit = params["limit"]
-        for page in range(_PAGES_AT_MOST):
+        for page in page_numbers(stream):
             body = self._http.get_json(f"/v2/{stream}", {**params, "offset": page * limit})
             items = _data(body, stream)
             advance.check(items)
@@ -228,7 +227,7 @@ class AttioClient:
 
     def _list_members(self, slug: str) -> Iterator[str]:
         advance = Advance(f"lists.{slug}")
-        for page in range(_PAGES_AT_MOST):
+        for page in page_numbers(f"lists.{slug}"):
             body = {"limit": _RECORDS_LIMIT, "offset": page * _RECORDS_LIMIT}
             items = _data(self._http.post_json(f"/v2/lists/{slug}/entries/query", body), f"lists.{slug}")
             advance.check(items)

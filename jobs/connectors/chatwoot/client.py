@@ -1,25 +1,27 @@
 """Reads one Chatwoot account.
 
 How changes are found (the API has no change feed):
-- conversations: first a backfill by ``created_at`` ascending, where new rows only append, so that page shifts hide
-  nothing (a count that falls meanwhile tells of deletes, and what slipped is read again); later ``updated_within`` seconds, which answers unpaged.
+- conversations: first a backfill by ``created_at`` ascending, from the last page to the first: new rows only append, and
+  what moves up after a delete moves to pages still to come (``listing``); later ``updated_within`` seconds, which answers unpaged.
 - messages: by id after the highest one already here, several conversations side by side; the newest ones of a touched
   conversation are read again, because messages have no ``updated_at`` and edits show in no list.
-- contacts: the list shows only those with e-mail, phone or identifier; the others arrive as ``meta.sender``.
+- contacts: the list shows only those with e-mail, phone or identifier; the others arrive as ``meta.sender``. One that gets
+  an address enters the list in its middle, so the first scan goes both ways. Between scans: who was active, who is
+  new, and whoever a changed conversation shows.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import math
 import random
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, cast
 
 import httpx
 
 from jobs.connectors.base import (
-    Advance,
     Page,
     Position,
     Record,
@@ -27,9 +29,18 @@ from jobs.connectors.base import (
     Thread,
     Window,
     normalise_all,
+    page_numbers,
+    parse_epoch,
     parse_time,
 )
 from jobs.connectors.chatwoot import normalize
+from jobs.connectors.chatwoot.listing import (
+    Items,
+    Listed,
+    read_both_ways,
+    read_from_the_end,
+    read_there_and_back,
+)
 from jobs.connectors.errors import RateLimited, SchemaChanged, VendorError
 from jobs.connectors.http import NotThere, VendorHttp
 from jobs.connectors.side_by_side import side_by_side
@@ -40,7 +51,6 @@ _UPDATED_WITHIN_AT_MOST = dt.timedelta(days=7)  # the answer is unpaged: beyond 
 _CONTACT_SCAN_EVERY = dt.timedelta(hours=6)
 _MESSAGES_NEWEST = 20
 _MESSAGES_AFTER = 100
-_PAGES_AT_MOST = 20_000
 
 
 class ChatwootClient:
@@ -135,36 +145,42 @@ class ChatwootClient:
         seconds = int((run_start - since + _OVERLAP).total_seconds())
         params = {"status": "all", "assignee_type": "all", "updated_within": seconds}
         items, total = _conversation_list(self._http.get_json("/conversations", params))
-        return self._conversation_page(items, cursor={"since": run_start.isoformat()}, total=total)
+        cursor = {"since": run_start.isoformat()}
+        return self._conversation_page(items, cursor=cursor, total=total, met=_senders(items))
 
     def _all_conversations(self, window: Window) -> Iterator[Page]:
         # The start of the backfill is kept: what changes while it runs is asked for afterwards.
-        started = str(window.committed.get("backfill_started") or window.run_start.isoformat())
-        first = page = max(1, int(window.committed.get("backfill_page") or 1) - 1)
-        advance, before, shown = Advance("conversations.page"), 0, 1
-        for _ in range(_PAGES_AT_MOST):
-            params = {"status": "all", "assignee_type": "all", "sort_by": "created_at_asc", "page": page}
-            items, total = _conversation_list(self._http.get_json("/conversations", params))
-            gone, before = before - (total or 0), total or 0
-            if gone > 0 and page > first:
-                # Deleted meanwhile: as many rows have slipped from this page onto those already read.
-                page = max(first, page - math.ceil(gone / shown))
-                advance = Advance("conversations.page")
-                continue
-            advance.check(items)
-            if not items:
-                yield Page(
-                    "conversations", (), cursor={"since": started}, total=total, scanned_all=first == 1
-                )
-                return
-            found = self._conversation_page(
-                items, cursor={"backfill_started": started, "backfill_page": page}, total=total
+        started = parse_time(window.committed.get("backfill_started")) or window.run_start
+        below = window.committed.get("backfill_below")
+        if window.run_start - started >= _UPDATED_WITHIN_AT_MOST:  # too long ago to be asked for: anew
+            started, below = window.run_start, None
+        for listed in read_from_the_end(self._list_conversations, "conversations.page", below):
+            ended = listed.below == 1
+            cursor: dict[str, Any] = {"since": started.isoformat()}
+            if not ended:
+                cursor = {"backfill_started": started.isoformat(), "backfill_below": listed.below}
+            yield self._conversation_page(
+                listed.items,
+                cursor=cursor,
+                total=listed.total,
+                met=_strangers(listed.items),
+                scanned_all=ended and below is None,
             )
-            page, shown = page + 1, len(items)
-            yield found
+        if below is not None:
+            yield self._updated_conversations(started, window.run_start)
+
+    def _list_conversations(self, page: int) -> tuple[Items, int]:
+        params = {"status": "all", "assignee_type": "all", "sort_by": "created_at_asc", "page": page}
+        return _conversation_list(self._http.get_json("/conversations", params))
 
     def _conversation_page(
-        self, items: list[dict[str, Any]], *, cursor: dict[str, Any], total: int | None
+        self,
+        items: Items,
+        *,
+        cursor: dict[str, Any],
+        total: int,
+        met: Iterable[dict[str, Any]],
+        scanned_all: bool = False,
     ) -> Page:
         names = self._inboxes_by_id()
         records, rejected = normalise_all(
@@ -173,45 +189,75 @@ class ChatwootClient:
             lambda item: normalize.conversation(item, account_url=self._account_url, inbox_names=names),
             _id,
         )
-        strangers, unreadable = normalise_all(
+        people, unreadable = normalise_all(
             "contacts",
-            _strangers(items),
-            lambda met: normalize.contact(
-                met["sender"], account_url=self._account_url, conversation_id=met["conversation"]
+            met,
+            lambda each: normalize.contact(
+                each["sender"], account_url=self._account_url, conversation_id=each["conversation"]
             ),
-            lambda met: _id(met["sender"]),
+            lambda each: _id(each["sender"]),
         )
         return Page(
-            "conversations", (*records, *strangers), (*rejected, *unreadable), cursor=cursor, total=total
+            "conversations",
+            (*records, *people),
+            (*rejected, *unreadable),
+            cursor=cursor,
+            total=total,
+            scanned_all=scanned_all,
         )
 
     def _contacts(self, window: Window) -> Generator[Page]:
-        scanned = parse_time(window.committed.get("scanned_at"))
-        full = scanned is None or window.run_start - scanned >= _CONTACT_SCAN_EVERY
         since = parse_time(window.committed.get("since"))
-        sort = "created_at" if full or since is None else "-last_activity_at"
-        scan_cursor = window.run_start.isoformat() if full else window.committed.get("scanned_at")
-        advance = Advance("contacts.page")
-        for page in range(1, _PAGES_AT_MOST):
-            body = self._http.get_json(
-                "/contacts", {"page": page, "sort": sort, "include_contact_inboxes": "false"}
-            )
-            items = _payload(body, "contacts")
-            advance.check(items)
-            records, rejected = normalise_all(
-                "contacts", items, lambda item: normalize.contact(item, account_url=self._account_url), _id
-            )
-            total = (body.get("meta") or {}).get("count")
-            old = (
-                since is not None
-                and not full
-                and all(_idle_since(record, since - _OVERLAP) for record in records)
-            )
-            if not items or old:
-                cursor = {"since": window.run_start.isoformat(), "scanned_at": scan_cursor}
-                yield Page("contacts", records, rejected, cursor=cursor, total=total, scanned_all=full)
-                return
-            yield Page("contacts", records, rejected, total=total)
+        scanned = parse_time(window.committed.get("scanned_at"))
+        due = scanned is None or window.run_start - scanned >= _CONTACT_SCAN_EVERY
+        if since is None or due or "scan" in window.committed:
+            return self._all_contacts(window)
+        return self._changed_contacts(window, since)
+
+    def _all_contacts(self, window: Window) -> Generator[Page]:
+        # A scan that was killed goes on; what became active since it started is asked for afterwards.
+        scan = dict(window.committed.get("scan") or {})
+        below, above = scan.get("below"), scan.get("above")
+        since = scan.setdefault("since", self._started(window))
+        twice = scan.setdefault("twice", window.lasting and "scanned_at" not in window.committed)
+        read = partial(self._list_contacts, "created_at")
+        what = "contacts.page"
+        for listed in (
+            read_both_ways(read, what, below, above) if twice else read_from_the_end(read, what, below)
+        ):
+            reached = {**scan, "below": listed.below, "above": listed.above}
+            yield replace(self._contact_page(listed), cursor={**window.committed, "scan": reached})
+        cursor = {"since": since, "scanned_at": window.run_start.isoformat()}
+        yield Page("contacts", (), cursor=cursor, scanned_all=below is None)
+        if below is not None:
+            started = parse_time(since) or window.run_start
+            yield from self._changed_contacts(replace(window, committed=cursor), started)
+
+    def _changed_contacts(self, window: Window, since: dt.datetime) -> Generator[Page]:
+        for field in ("last_activity_at", "created_at"):
+            read = partial(self._list_contacts, f"-{field}")
+            is_last = _reaches(field, since - _OVERLAP)
+            for listed in read_there_and_back(read, f"contacts.page by {field}", is_last):
+                yield self._contact_page(listed)
+        yield Page("contacts", (), cursor={**window.committed, "since": self._started(window)})
+
+    def _started(self, window: Window) -> str:
+        # Contacts are compared by the vendor's times; conversations are asked for by a span, which no clock moves.
+        return self._http.bounds_of(window.run_start)[0].isoformat()
+
+    def _list_contacts(self, sort: str, page: int) -> tuple[Items, int]:
+        params = {"page": page, "sort": sort, "include_contact_inboxes": "false"}
+        body = self._http.get_json("/contacts", params)
+        return _payload(body, "contacts"), _count(body.get("meta"), "count", "contacts.meta")
+
+    def _contact_page(self, listed: Listed) -> Page:
+        records, rejected = normalise_all(
+            "contacts",
+            listed.items,
+            lambda item: normalize.contact(item, account_url=self._account_url),
+            _id,
+        )
+        return Page("contacts", records, rejected, total=listed.total)
 
     def _messages(self, window: Window) -> Generator[Page]:
         return side_by_side(window.threads(), self._thread, width=self._parallel)
@@ -228,7 +274,7 @@ class ChatwootClient:
                 return
             # Between them and what is here lies a gap: the position stays below it.
             yield self._message_page(thread, items, position)
-        for _ in range(_PAGES_AT_MOST):
+        for _ in page_numbers(f"messages of {path}"):
             items = self._read(path, {"after": position})
             newest = max(_message_ids(items), default=position)
             if items and newest <= position:
@@ -239,7 +285,6 @@ class ChatwootClient:
             yield self._message_page(thread, items, position, ended=ended)
             if ended:
                 return
-        raise SchemaChanged("messages", f"{path}: more than {_PAGES_AT_MOST} pages")
 
     def _read(self, path: str, params: dict[str, Any]) -> list[dict[str, Any]]:
         try:
@@ -284,14 +329,20 @@ def _id(item: Any) -> str:
     return str(item["id"])
 
 
-def _strangers(items: list[Any]) -> Iterator[dict[str, Any]]:
-    """Yield the senders that the list of contacts does not show, each with the conversation it was met in."""
+def _senders(items: Items) -> Iterator[dict[str, Any]]:
+    """Yield the contacts of conversations. One that the list of contacts hides comes with the conversation it was met in."""
     for item in items:
-        meta: Any = item.get("meta") if isinstance(item, dict) else None
+        meta: Any = item.get("meta") if isinstance(item, dict) else None  # pyright: ignore[reportUnnecessaryIsInstance]
         sender: Any = meta.get("sender") if isinstance(meta, dict) else None
         # What is unreadable about the conversation itself is set aside with it.
-        if isinstance(sender, dict) and sender.get("id") and normalize.is_hidden_from_list(sender):
-            yield {"sender": sender, "conversation": str(item["id"]) if "id" in item else None}
+        if isinstance(sender, dict) and sender.get("id"):
+            met = str(item["id"]) if normalize.is_hidden_from_list(sender) and "id" in item else None
+            yield {"sender": sender, "conversation": met}
+
+
+def _strangers(items: Items) -> Iterator[dict[str, Any]]:
+    """Yield only those of them whom the list of contacts hides: it brings the others."""
+    return (each for each in _senders(items) if normalize.is_hidden_from_list(each["sender"]))
 
 
 def _message_ids(items: list[dict[str, Any]]) -> list[int]:
@@ -299,9 +350,15 @@ def _message_ids(items: list[dict[str, Any]]) -> list[int]:
     return [int(item["id"]) for item in items if str(item.get("id")).isdigit()]
 
 
-def _idle_since(record: Record, moment: dt.datetime) -> bool:
-    last = record.fields.get("last_activity_at")
-    return last is None or cast("dt.datetime", last) < moment
+def _reaches(field: str, moment: dt.datetime) -> Callable[[Items], bool]:
+    """Return whether a page, newest first, reaches back to a moment. Chatwoot puts those without a time last."""
+
+    def reaches(items: Items) -> bool:
+        # What is unreadable is set aside as a record, and says nothing here.
+        times, _ = normalise_all("contacts", items, lambda item: parse_epoch(item.get(field)), _id)
+        return any(at is None or at < moment for at in times)
+
+    return reaches
 
 
 def _payload(body: Any, what: str) -> list[dict[str, Any]]:
@@ -311,9 +368,15 @@ def _payload(body: Any, what: str) -> list[dict[str, Any]]:
     return cast("list[dict[str, Any]]", payload)
 
 
-def _conversation_list(body: Any) -> tuple[list[dict[str, Any]], int | None]:
+def _conversation_list(body: Any) -> tuple[Items, int]:
     data: Any = body.get("data") if isinstance(body, dict) else None
     if not isinstance(data, dict) or not isinstance(data.get("payload"), list):
         raise SchemaChanged("conversations.data.payload", "expected a list")
-    total = (data.get("meta") or {}).get("all_count")
-    return cast("list[dict[str, Any]]", data["payload"]), total if isinstance(total, int) else None
+    return cast("Items", data["payload"]), _count(data.get("meta"), "all_count", "conversations.data.meta")
+
+
+def _count(meta: Any, name: str, what: str) -> int:
+    count: Any = meta.get(name) if isinstance(meta, dict) else None
+    if not str(count).isdigit():
+        raise SchemaChanged(f"{what}.{name}", "expected a number")
+    return int(count)

@@ -13,7 +13,16 @@ from typing import Any, ClassVar, cast
 
 import httpx
 
-from jobs.connectors.base import Advance, Page, Record, Rejected, Window, normalise_all, parse_time
+from jobs.connectors.base import (
+    Advance,
+    Page,
+    Record,
+    Rejected,
+    Window,
+    normalise_all,
+    page_numbers,
+    parse_time,
+)
 from jobs.connectors.errors import (
     CredentialsInvalid,
     QueryTooComplex,
@@ -29,7 +38,6 @@ from models.infra.clock import utcnow
 
 _OVERLAP = dt.timedelta(minutes=5)
 _PAGE_SIZES = (100, 50, 25, 10)  # the next one is taken when a query is rejected as too complex
-_PAGES_AT_MOST = 20_000
 _RETRYABLE_TYPES = {"network error", "internal error", "lock timeout", "bootstrap error"}
 
 _WHOLE: dict[str, tuple[str, str, Callable[[dict[str, Any]], Record]]] = {
@@ -120,14 +128,15 @@ class LinearClient:
     def _changed(self, stream: str, window: Window) -> Generator[Page]:
         document, field, normalise = _CHANGED[stream]
         since = parse_time(window.committed.get("since"))
-        bounds: dict[str, str] = {"lte": window.run_start.isoformat()}
+        started, ends = self._http.bounds_of(window.run_start)
+        bounds: dict[str, str] = {"lte": ends.isoformat()}
         if since is not None:
             bounds["gte"] = (since - _OVERLAP).isoformat()
         for nodes, last in self._connection(document, field, {"filter": {"updatedAt": bounds}}):
             if stream == "issues":
                 self._complete_labels(nodes)
             records, rejected = normalise_all(stream, nodes, normalise, _id)
-            cursor = {"since": window.run_start.isoformat()} if last else None
+            cursor = {"since": started.isoformat()} if last else None
             yield Page(stream, records, rejected, cursor=cursor)
 
     def _complete_labels(self, issues: list[dict[str, Any]]) -> None:
@@ -136,7 +145,7 @@ class LinearClient:
             labels: dict[str, Any] = issue.get("labels") or {}
             info: dict[str, Any] = labels.pop("pageInfo", None) or {}
             advance = Advance("issue.labels")
-            for _ in range(_PAGES_AT_MOST):
+            for _ in page_numbers("issue.labels"):
                 if not info.get("hasNextPage"):
                     break
                 found = self._query(documents.LABELS, {"id": issue["id"], "after": info.get("endCursor")})
@@ -167,7 +176,7 @@ class LinearClient:
         """Yield (nodes, is last page). Raises SchemaChanged when the cursor stands still."""
         after: str | None = None
         seen: set[str] = set()
-        for _ in range(_PAGES_AT_MOST):
+        for _ in page_numbers(field):
             try:
                 data = self._query(document, {**variables, "first": self._page_sizes[0], "after": after})
             except QueryTooComplex:
@@ -187,7 +196,6 @@ class LinearClient:
             if not after or after in seen:
                 raise SchemaChanged(f"{field}.pageInfo.endCursor", "the cursor does not advance")
             seen.add(after)
-        raise SchemaChanged(field, f"more than {_PAGES_AT_MOST} pages")
 
     def _query(self, document: str, variables: dict[str, Any]) -> dict[str, Any]:
         body = self._http.post_json("/graphql", {"query": document, "variables": variables})

@@ -11,7 +11,8 @@ import pytest
 from jobs.connectors import breaker
 from jobs.connectors.breaker import Breaker, Limits, circuit_key, read_circuit
 from jobs.connectors.errors import CircuitOpen, CredentialsInvalid, UnusableAnswer, VendorDown
-from jobs.connectors.http import NotThere
+from jobs.connectors.http import NotThere, VendorHttp
+from jobs.connectors.slots import Busy
 from models.infra.settings import environment, get_settings, override_settings
 from tests.conftest import ROOT
 
@@ -175,3 +176,29 @@ def test_redis_that_goes_away_leaves_the_process_its_own_count(redis: object) ->
 def test_a_connector_and_an_origin_make_a_circuit() -> None:
     assert circuit_key("linear", "https://api.linear.app/graphql") == "linear:https://api.linear.app"
     assert circuit_key("chatwoot", "http://desk.example:3000/x/y?z") == "chatwoot:http://desk.example:3000"
+
+
+@pytest.mark.usefixtures("redis")
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "https://desk.example/",
+        "HTTPS://Desk.Example",
+        "https://desk.example:443/app",
+        "https://desk.example.",
+        "https://DESK.example.:443/",
+        "https://someone:secret@desk.example",
+    ],
+)
+def test_an_origin_has_one_circuit_and_one_set_of_slots_however_it_is_spelled(spelling: str) -> None:
+    assert circuit_key("chatwoot", spelling) == "chatwoot:https://desk.example"
+    first, second = (
+        VendorHttp("chatwoot", url, {}, timeout_s=1, parallel=1, classify=lambda _: None)
+        for url in ("https://desk.example", spelling)
+    )
+    try:
+        with first._slots.hold(0.5), pytest.raises(Busy), second._slots.hold(0.0):
+            pass
+    finally:
+        first.close()
+        second.close()

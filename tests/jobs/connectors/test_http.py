@@ -186,6 +186,32 @@ def test_an_offset_that_the_vendor_ignores_fails_loudly() -> None:
         list(client.pages("people", Window({}, utcnow())))
 
 
+@pytest.mark.parametrize("stream", ["people", "tasks", "companies"])
+def test_a_list_that_goes_on_for_ever_does_not_pass_for_complete(
+    monkeypatch: pytest.MonkeyPatch, stream: str
+) -> None:
+    """Of people the records, of tasks the list, of companies the entries of a list they may be on."""
+    monkeypatch.setattr("jobs.connectors.base.PAGES_AT_MOST", 5)
+    monkeypatch.setattr("jobs.connectors.attio.client._RECORDS_LIMIT", 2)
+    client = AttioClient("http://attio.example", "t", timeout_s=1)
+    numbers = iter(range(1_000))
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v2/lists":
+            return httpx.Response(200, json={"data": [{"api_slug": "all", "parent_object": ["companies"]}]})
+        if not request.url.path.endswith(("/query", "/tasks")):
+            return httpx.Response(200, json={"data": []})
+        ids = [{"record_id": str(next(numbers)), "task_id": "t", "entry_id": "e"} for _ in range(2)]
+        entries = [{"id": each, "parent_record_id": each["record_id"], "values": {}} for each in ids]
+        return httpx.Response(200, json={"data": entries})
+
+    client._http._client._transport = httpx.MockTransport(answer)
+    read: list[Page] = []
+    with pytest.raises(SchemaChanged, match="more than 5 pages"):
+        read.extend(client.pages(stream, Window({}, utcnow())))
+    assert not any(page.scanned_all for page in read)
+
+
 def test_linear_is_not_asked_before_its_bucket_holds_the_next_query(slept: list[float]) -> None:
     client = LinearClient("http://linear.example", "key", timeout_s=1)
     headers = {
