@@ -45,19 +45,13 @@ def compare(
     for vendor_id, held in local.items():
         figures = part(held.project_id)
         figures.local += 1
-        content = seen.hashes.get(vendor_id)
-        if content is not None:
+        if vendor_id in seen.shown:
             figures.vendor += 1
-            if (
-                figures.stale is not None
-                and content
-                and content != held.content_hash
-                and held.synced_at < started
-            ):
+            if figures.stale is not None and vendor_id in seen.altered and held.synced_at < started:
                 figures.stale.append(vendor_id)
         elif held.listed and vendor_id in before and held.synced_at < started:
             figures.extra.append(vendor_id)
-    for vendor_id in seen.hashes.keys() - local.keys():
+    for vendor_id in seen.shown.keys() - local.keys():
         home = seen.homes.get(vendor_id)
         figures = part(home.project_id if home else unassigned)
         figures.vendor += 1

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session
 
 from jobs.crm_stages import known_stages
 from models.infra.database import transaction
@@ -31,13 +32,15 @@ class MirrorResult:
     contacts: Mirrored
     opportunities: Mirrored
     stage_events: int
+    orphans: int
     unplaced: Unplaced
 
     @property
     def written(self) -> int:
         """Rows that changed."""
         tables = (self.accounts, self.contacts, self.opportunities)
-        return sum(each.inserted + each.updated + each.deleted for each in tables) + self.stage_events
+        changed = sum(each.inserted + each.updated + each.deleted for each in tables)
+        return changed + self.stage_events + self.orphans
 
     def counts(self) -> dict[str, Any]:
         """The figures as plain JSON, for the job's row and its events."""
@@ -46,7 +49,7 @@ class MirrorResult:
         }  # fmt: skip
         return {
             "written": self.written,
-            "deleted": sum(each.deleted for each in tables.values()),
+            "deleted": sum(each.deleted for each in tables.values()) + self.orphans,
             "streams": {
                 name: {"inserted": each.inserted, "updated": each.updated, "deleted": each.deleted}
                 for name, each in tables.items()
@@ -74,14 +77,27 @@ def mirror_connection(connection_id: ConnectionId) -> MirrorResult:
     return _mirror(connection_id)
 
 
+def count_differences(connection_id: ConnectionId) -> int:
+    """Return how many rows a mirroring would write now. What it did to find out is rolled back."""
+    with transaction() as session:
+        written = mirror_within(session, connection_id).written
+        session.rollback()
+    return written
+
+
 def _mirror(connection_id: ConnectionId) -> MirrorResult:
     with transaction() as session:
-        stages = known_stages(queries.list_stage_titles(session, connection_id))
-        accounts = queries.mirror_accounts(session, connection_id)
-        contacts = queries.mirror_contacts(session, connection_id)
-        opportunities = queries.mirror_opportunities(session, connection_id, stages)
-        events = queries.mirror_stage_events(session, connection_id, stages)
-        queries.bring_along(session, connection_id)
-        return MirrorResult(
-            accounts, contacts, opportunities, events, queries.count_unplaced(session, connection_id)
-        )
+        return mirror_within(session, connection_id)
+
+
+def mirror_within(session: Session, connection_id: ConnectionId) -> MirrorResult:
+    """`mirror_connection` inside the caller's transaction."""
+    stages = known_stages(queries.list_stage_titles(session, connection_id))
+    orphans = queries.bury_orphans(session, connection_id)
+    accounts = queries.mirror_accounts(session, connection_id)
+    contacts = queries.mirror_contacts(session, connection_id)
+    opportunities = queries.mirror_opportunities(session, connection_id, stages)
+    events = queries.mirror_stage_events(session, connection_id, stages)
+    queries.bring_along(session, connection_id)
+    unplaced = queries.count_unplaced(session, connection_id)
+    return MirrorResult(accounts, contacts, opportunities, events, orphans, unplaced)

@@ -5,7 +5,7 @@ Redis is away it stays in the outbox, and the dispatcher enqueues it later.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from sqlmodel import Session
 from jobs import queues, runs
 from jobs.connectors.breaker import circuit_key, read_circuit
 from models.infra.database import reading, transaction
-from models.infra.errors import NotFound, Unavailable
+from models.infra.errors import Conflict, NotFound, Unavailable
 from models.infra.ids import AccountScopeId, ConnectionId, JobRunId
 from models.infra.logging import get_logger, request_id
 from models.infra.redis import queue_redis
@@ -33,6 +33,8 @@ CHEAP_FOR = "sync"
 # Work that may have passed a record before it changed: asked for while it runs, it is done once more afterwards.
 _DONE_AGAIN = ("index", "refetch", "mirror", "outbound")
 WEBHOOK = "webhook"
+# Where a run keeps what it is to do, beside its subject.
+ASKED = "asked"
 SCHEDULE = "schedule"
 
 log = get_logger(__name__)
@@ -199,6 +201,17 @@ def request_mirror(connection_id: ConnectionId, requested_by: str) -> list[JobRu
     return _request_each("mirror", connection_id, requested_by, None)
 
 
+def request_rebinding(connection_id: ConnectionId, change: Mapping[str, Any], requested_by: str) -> JobRunRef:
+    """Ask for a routing rule to be changed (`jobs.rebinding.RuleChange` as JSON) and for its records to be moved.
+
+    Raises NotFound like `request_sync`, and Conflict while another change of the connection's rules is under way.
+    """
+    [ref] = _request_each("rebind", connection_id, requested_by, None, asked=change)
+    if not ref.created:
+        raise Conflict("The rules of this connection are being changed now.", code="rules_changing")
+    return ref
+
+
 def request_indexing(account_scope_id: AccountScopeId | None, requested_by: str) -> list[JobRunRef]:
     """Ask for indexing of one account scope, or of every one."""
     if account_scope_id is not None:
@@ -293,7 +306,12 @@ def count_workers() -> int:
 
 
 def _request_each(
-    job: str, connection_id: ConnectionId | None, requested_by: str, account_scope_id: AccountScopeId | None
+    job: str,
+    connection_id: ConnectionId | None,
+    requested_by: str,
+    account_scope_id: AccountScopeId | None,
+    *,
+    asked: Mapping[str, Any] | None = None,
 ) -> list[JobRunRef]:
     with reading() as session:
         connections = job_runs.list_enabled_connections(
@@ -302,13 +320,21 @@ def _request_each(
     if connection_id is not None and not connections:
         raise NotFound("no enabled connection of that id", connection_id=str(connection_id))
     return [
-        _request(job, str(held.id), requested_by, held.account_scope_id, connector=held.connector)
+        _request(
+            job, str(held.id), requested_by, held.account_scope_id, connector=held.connector, asked=asked
+        )
         for held in connections
     ]
 
 
 def _request(
-    job: str, subject: str, requested_by: str, account_scope_id: UUID | None, *, connector: str | None = None
+    job: str,
+    subject: str,
+    requested_by: str,
+    account_scope_id: UUID | None,
+    *,
+    connector: str | None = None,
+    asked: Mapping[str, Any] | None = None,
 ) -> JobRunRef:
     function = runs.function_of(job)
     with transaction() as session:
@@ -326,6 +352,8 @@ def _request(
         run_id = JobRunId(row.id)
         arguments = {"run_id": str(run_id), **runs.arguments_of(job, subject)}
         if created:
+            if asked is not None:
+                row.counts = {ASKED: dict(asked)}
             job_runs.add_to_outbox(session, run_id, function, arguments)
         ref = JobRunRef(str(run_id), job, subject, connector, row.status, created)
     if created:

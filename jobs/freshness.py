@@ -19,7 +19,7 @@ from models.infra.logging import get_logger
 from models.queries.dashboard_refresh import refresh_views
 
 # Jobs whose end may have changed vendor records.
-_WRITERS = frozenset({"sync", "refetch", "repair", "retry"})
+_WRITERS = frozenset({"sync", "refetch", "repair", "retry", "rebind"})
 _WROTE = ("written", "deleted", "resolved")
 # A long first sync shows its progress on the dashboard too.
 _BETWEEN_S = 60.0

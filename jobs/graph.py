@@ -10,10 +10,13 @@ import time
 from datetime import timedelta
 from uuid import UUID
 
+from sqlmodel import Session
+
 from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
 from models.infra.ids import AccountScopeId
 from models.infra.logging import get_logger
+from models.queries import routing_lock
 from retrieval import graph_store, index_store
 from retrieval.entities import EntityIndex
 from retrieval.graph_store import ENTITIES, MENTIONS
@@ -31,17 +34,23 @@ def refresh_graph(account_scope_id: AccountScopeId, *, lag: timedelta, until: fl
     if time.monotonic() > until:
         return 0
     with transaction() as session:
+        routing_lock.share(session, account_scope_id)
         marks = index_store.read_watermarks(session, account_scope_id)
         newest, mark = graph_store.newest_change(session, account_scope_id), marks.get(ENTITIES)
         # Within the lag a row may have committed after the last run with an older stamp than it saw.
         if newest is not None and (mark is None or newest > min(mark, utcnow() - lag)):
-            again = graph_store.refresh_entities(session, account_scope_id)
-            links = graph_store.refresh_links(session, account_scope_id)
-            for project_id in again:
-                index_store.forget_watermark(session, account_scope_id, _source(project_id))
+            refresh_within(session, account_scope_id)
             index_store.advance_watermarks(session, account_scope_id, {ENTITIES: newest})
-            log.info("graph refreshed", links_changed=links, projects_again=len(again))
     return _read_chunks(account_scope_id, lag, until)
+
+
+def refresh_within(session: Session, account_scope_id: AccountScopeId) -> None:
+    """Make entities and links of a scope what its records are now, inside the caller's transaction."""
+    again = graph_store.refresh_entities(session, account_scope_id)
+    links = graph_store.refresh_links(session, account_scope_id)
+    for project_id in again:
+        index_store.forget_watermark(session, account_scope_id, _source(project_id))
+    log.info("graph refreshed", links_changed=links, projects_again=len(again))
 
 
 def _read_chunks(account_scope_id: AccountScopeId, lag: timedelta, until: float) -> int:
@@ -55,6 +64,7 @@ def _read_chunks(account_scope_id: AccountScopeId, lag: timedelta, until: float)
         after = mark - lag if mark else None
         while time.monotonic() < until:
             with transaction() as session:
+                routing_lock.share(session, account_scope_id)
                 batch = graph_store.read_unread(
                     session, account_scope_id, after, CHUNKS_PER_BATCH, project_id
                 )

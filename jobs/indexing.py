@@ -11,6 +11,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlmodel import Session
 
 from jobs.graph import refresh_graph
 from jobs.themes import refresh_themes
@@ -19,10 +22,11 @@ from models.infra.errors import AppError
 from models.infra.ids import AccountScopeId
 from models.infra.logging import get_logger
 from models.infra.settings import get_settings
+from models.queries import routing_lock
 from retrieval import index_store, lexicon, sources
 from retrieval.chunking import build_chunks
 from retrieval.embedding import RoleEmbedding, embedding_model, model_spec
-from retrieval.sources import Change
+from retrieval.sources import Change, ThreadKind
 
 # A row's synced_at is set before its transaction commits; looking back this far finds rows that committed late.
 LAG = timedelta(minutes=2)
@@ -128,14 +132,29 @@ def _rebuild_batch(account_scope_id: AccountScopeId, batch: Sequence[Change], ta
     # Changes come oldest first, so the watermark may move with each batch; the lag covers equal instants.
     seen: dict[str, datetime] = {batch[0].source: batch[-1].synced_at}
     with transaction() as session:
-        threads = sources.read_threads(session, account_scope_id, kind, ids)
-        units = [(thread_id, sources.KINDS_OF_THREAD[kind]) for thread_id in ids]
-        drafts = (draft for thread in threads for draft in build_chunks(thread))
-        rebuilt = index_store.replace_chunks(session, account_scope_id, units, drafts)
+        routing_lock.share(session, account_scope_id)
+        rebuilt = _replace(session, account_scope_id, kind, ids)
         index_store.advance_watermarks(session, account_scope_id, seen)
     tally.threads += len(ids)
     tally.written += rebuilt.written
     tally.deleted += rebuilt.deleted
+
+
+def rebuild_threads(
+    session: Session, account_scope_id: AccountScopeId, kind: ThreadKind, ids: Sequence[UUID]
+) -> None:
+    """Make the chunks of these threads what their records are now, inside the caller's transaction."""
+    for start in range(0, len(ids), THREADS_PER_BATCH):
+        _replace(session, account_scope_id, kind, ids[start : start + THREADS_PER_BATCH])
+
+
+def _replace(
+    session: Session, account_scope_id: AccountScopeId, kind: ThreadKind, ids: Sequence[UUID]
+) -> index_store.Rebuilt:
+    threads = sources.read_threads(session, account_scope_id, kind, ids)
+    units = [(thread_id, sources.KINDS_OF_THREAD[kind]) for thread_id in ids]
+    drafts = (draft for thread in threads for draft in build_chunks(thread))
+    return index_store.replace_chunks(session, account_scope_id, units, drafts)
 
 
 def _learn(account_scope_id: AccountScopeId, until: float) -> None:
@@ -182,6 +201,7 @@ def _embed(
 
 def _embed_batch(account_scope_id: AccountScopeId, model: RoleEmbedding, tally: _Tally) -> int:
     with transaction() as session:
+        routing_lock.share(session, account_scope_id)
         claims = index_store.claim_pending(session, account_scope_id, CHUNKS_PER_BATCH)
         known = index_store.reuse_vectors(session, model.spec, claims)
         index_store.finish_claims(session, known)
@@ -199,6 +219,7 @@ def _embed_batch(account_scope_id: AccountScopeId, model: RoleEmbedding, tally: 
         tally.failed += len(fresh)
         return len(claims)
     with transaction() as session:
+        routing_lock.share(session, account_scope_id)
         index_store.write_vectors(session, model.spec, fresh, vectors)
         index_store.finish_claims(session, [claim.chunk_id for claim in fresh])
     tally.embedded += len(fresh)

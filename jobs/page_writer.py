@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from sqlmodel import Session
@@ -18,11 +18,11 @@ from sqlmodel import Session
 from jobs.connectors.base import Connector, Page, Record
 from jobs.connectors.errors import RateLimited, VendorError
 from jobs.connectors.http import LONGEST_WAIT_S
-from jobs.routing import Router
+from jobs.routing import Router, Rule
 from models.infra.clock import utcnow
 from models.infra.ids import ProjectId
 from models.queries import records as rows
-from models.queries import sync_state
+from models.queries import routing_lock, sync_state
 from models.queries.sync_state import ConnectionRow
 
 
@@ -66,7 +66,30 @@ def pause_asked(session: Session, run: SyncRun, error: VendorError) -> dt.dateti
     return error.retry_at
 
 
-def table_of(run: SyncRun, stream: str) -> rows.StreamTable:
+class Placing(Protocol):
+    """Who decides where records belong: a connection and its rules."""
+
+    @property
+    def connection(self) -> ConnectionRow:
+        """The connection."""
+        ...
+
+    @property
+    def router(self) -> Router:
+        """Its rules."""
+        ...
+
+
+def read_router(session: Session, connection: ConnectionRow) -> Router:
+    """Return the rules of a connection as they are now."""
+    bindings = sync_state.list_bindings(session, connection.id)
+    return Router(
+        [Rule(rule.priority, rule.rule_kind, rule.rule_value, rule.project_id) for rule in bindings],
+        sync_state.unassigned_project(session, connection.account_scope_id),
+    )
+
+
+def table_of(run: Placing, stream: str) -> rows.StreamTable:
     """Return where a stream of the run's connector is kept. Raises KeyError for an unknown stream."""
     return rows.STREAM_TABLES[run.connection.connector, stream]
 
@@ -109,8 +132,13 @@ def write_page(session: Session, run: SyncRun, page: Page) -> None:
         sync_state.commit_cursor(session, run.connection, page.stream, page.cursor)
 
 
-def write_records(session: Session, run: SyncRun, stream: str, found: list[Record]) -> None:
-    """Upsert records of one stream. One whose parent is gone at the vendor is counted as rejected."""
+def arrange(
+    session: Session, run: SyncRun, stream: str, found: Iterable[Record]
+) -> tuple[dict[str, Record], list[dict[str, Any]]]:
+    """Return the different records of one stream by vendor id, and the rows they are stored as.
+
+    Without a row are those whose parent is not here: it is gone at the vendor, and they with it.
+    """
     place = table_of(run, stream)
     unique = {record.vendor_id: record for record in found}  # a page may repeat a record; the last one counts
     parents: dict[str, rows.Placed] = {}
@@ -119,18 +147,31 @@ def write_records(session: Session, run: SyncRun, stream: str, found: list[Recor
         parents = rows.locate(session, table_of(run, place.parent_stream).table, run.connection.id, ids)
     homes = find_homes(session, run, stream, unique.values())
     batch: list[dict[str, Any]] = []
-    orphaned = 0
     for record in unique.values():
         parent = parents.get(record.parent or "")
         if place.parent_column and parent is None:
-            orphaned += 1  # its parent is gone at the vendor, and it with it
             continue
         project = parent.project_id if parent else homes.get(record.vendor_id, run.router.unassigned)
         row = _row(run.connection, record, project)
         if place.parent_column and parent is not None:
             row[place.parent_column] = str(parent.id)
         batch.append(row)
-    written = rows.upsert(session, place.table, batch)
+    return unique, batch
+
+
+def write_records(
+    session: Session, run: SyncRun, stream: str, found: list[Record], *, exact: bool = False
+) -> None:
+    """Upsert records of one stream. One whose parent is gone at the vendor is counted as rejected.
+
+    With ``exact`` a row is written again too whose columns are not what its hash says.
+    """
+    place = table_of(run, stream)
+    # The rules may have changed since the run began; until this transaction ends they cannot.
+    routing_lock.share(session, run.connection.account_scope_id)
+    run.router = read_router(session, run.connection)
+    unique, batch = arrange(session, run, stream, found)
+    written = rows.upsert(session, place.table, batch, exact=exact)
     rows.link_peers(session, place.table, run.connection.id, unique.keys())
     sync_state.resolve_errors(session, run.connection.id, stream, list(unique))
     run.add(
@@ -139,11 +180,11 @@ def write_records(session: Session, run: SyncRun, stream: str, found: list[Recor
         inserted=written.inserted,
         updated=written.updated,
         unchanged=written.unchanged,
-        rejected=orphaned,
+        rejected=len(unique) - len(batch),
     )
 
 
-def find_homes(session: Session, run: SyncRun, stream: str, found: Iterable[Record]) -> dict[str, ProjectId]:
+def find_homes(session: Session, run: Placing, stream: str, found: Iterable[Record]) -> dict[str, ProjectId]:
     """Return the project of each record that has no parent: by rule, else by the record it follows.
 
     Records that no rule takes and that follow nothing here are left out: they belong to the unassigned project.

@@ -42,6 +42,7 @@ FUNCTIONS: dict[str, QueueSpec] = {
     "jobs.tasks.repair_connection": SYNC,
     "jobs.tasks.refetch_connection": SYNC,
     "jobs.tasks.mirror_connection": SYNC,
+    "jobs.tasks.rebind_connection": SYNC,
     "jobs.tasks.deliver_outbound": SYNC,
     "jobs.tasks.index_chunks": INDEX,
 }

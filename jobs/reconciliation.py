@@ -15,8 +15,10 @@ from sqlmodel import Session
 
 from jobs.comparison import Figures, compare, sum_of
 from jobs.connectors.errors import CredentialsInvalid, VendorError
+from jobs.crm_mirror import count_differences
 from jobs.page_writer import SyncRun, table_of
-from jobs.sweep import PER_PARENT, SWEPT, WITH, Sweep
+from jobs.rounds import Position, keep_position, read_position
+from jobs.sweep import PER_PARENT, WITH, Sweep
 from jobs.sync import Progress, open_run
 from models.infra import events
 from models.infra.clock import utcnow
@@ -25,7 +27,6 @@ from models.infra.ids import ConnectionId, ProjectId
 from models.infra.logging import get_logger, request_id
 from models.infra.settings import get_settings
 from models.queries import reconciliation as queries
-from models.queries import sync_state
 from models.queries.audit import add_audit_event
 from models.queries.records import STREAM_TABLES
 
@@ -37,6 +38,8 @@ _KEEP = dt.timedelta(days=90)
 # last figure of a stream that costs a request a parent while it is younger than this.
 _COUNT_ABOVE = 2_000
 _FRESH = dt.timedelta(hours=20)
+# The same for a stream that is big: it is left to the daily comparison unless that was missed.
+_FRESH_IF_BIG = dt.timedelta(hours=25)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,10 @@ class ReconcileResult:
     connector: str
     streams: Mapping[str, StreamResult]
     requests: int
+    # Conversations whose messages the next passes read, because they were too many for this one.
+    unread: int = 0
+    # Rows of the CRM tables that are not what the copy says; only a deep pass over Attio looks.
+    mirror_differs: int = 0
 
     def counts(self) -> dict[str, Any]:
         """Return totals and figures per stream as plain JSON, for the job's row and its events."""
@@ -80,6 +87,8 @@ class ReconcileResult:
             "extra": sum(each.extra or 0 for each in found),
             "stale": sum(each.stale or 0 for each in found),
             "requests": self.requests,
+            "unread": self.unread,
+            "mirror_differs": self.mirror_differs,
             "streams": {each.stream: {"pct": each.pct, "delta": each.delta} for each in found},
         }
 
@@ -90,26 +99,55 @@ def reconcile(
     """Compare every stream of a connection with the vendor and store one row a stream and one a project of it.
 
     ``deep`` compares contents too and reads everything; without it, big streams are compared by the vendor's
-    count, and messages only when their last figure is unknown or older than 20 hours. What the vendor does not
-    answer is stored as unknown. Raises NotFound for an unknown or disabled connection.
+    count, and messages only when a round over them is under way (`jobs.rounds`) or their last figure is unknown or
+    too old. What the vendor does not answer is stored as unknown. Raises NotFound for an unknown or disabled connection.
     """
     run = open_run(connection_id)
-    sweep = Sweep(run, deep=deep, count_above=None if deep else _COUNT_ABOVE)
+    with reading() as session:
+        position = read_position(session, connection_id)
+    sweep = Sweep(
+        run,
+        deep=_deep_streams(run, position, everything=deep),
+        count_above=None if deep else _COUNT_ABOVE,
+        position=position,
+    )
     results: dict[str, StreamResult] = {}
     failed: dict[str, VendorError] = {}
     try:
         for stream in streams_of(run.connection.connector, run.connector.streams):
-            if not deep and stream in PER_PARENT and _can_wait(sweep, stream, failed):
-                continue
+            if stream in PER_PARENT and stream not in sweep.deep:
+                if _can_wait(sweep, stream, failed):
+                    continue
+                sweep.deepen_if_big(stream)
             measured_at = utcnow()
             error = _refusal(stream, failed) or _read(sweep, stream, progress)
             if error is not None:
                 failed[stream] = error
             for each in (stream, *WITH.get(stream, ())):
                 results[each] = _measure(sweep, each, measured_at, error)
+            if stream in PER_PARENT and error is None:
+                _keep_round(sweep, [results[each] for each in (stream, *WITH.get(stream, ()))])
     finally:
         run.connector.close()
-    return ReconcileResult(run.connection.connector, results, run.connector.requests_made)
+    unread = 0 if sweep.part is None else sweep.part.left
+    differs = count_differences(connection_id) if deep and run.connection.connector == "attio" else 0
+    return ReconcileResult(
+        run.connection.connector, results, run.connector.requests_made, unread, mirror_differs=differs
+    )
+
+
+def _deep_streams(run: SyncRun, position: Position, *, everything: bool) -> set[str]:
+    """Return the streams whose contents are compared; a round that is under way is carried on by every pass."""
+    streams = {*run.connector.streams} if everything else set[str]()
+    if position.is_under_way:
+        streams |= PER_PARENT.keys() & {*run.connector.streams}
+    return streams | {child for stream in streams for child in WITH.get(stream, ())}
+
+
+def _keep_round(sweep: Sweep, results: Sequence[StreamResult]) -> None:
+    wrong = sum((each.missing or 0) + (each.extra or 0) + (each.stale or 0) for each in results)
+    with transaction() as session:
+        keep_position(session, sweep.run.connection, sweep.position, sweep.part, wrong)
 
 
 def streams_of(connector: str, streams: Sequence[str]) -> list[str]:
@@ -128,11 +166,10 @@ def _refusal(stream: str, failed: Mapping[str, VendorError]) -> VendorError | No
 def _can_wait(sweep: Sweep, stream: str, failed: Mapping[str, VendorError]) -> bool:
     if _refusal(stream, failed):
         return False
-    if sweep.seen(PER_PARENT[stream]).total is not None:
-        return True
+    fresh = _FRESH if sweep.seen(PER_PARENT[stream]).total is None else _FRESH_IF_BIG
     with reading() as session:
         last = queries.latest_readings(session, sweep.run.connection.id).get(stream)
-    return last is not None and last.pct is not None and utcnow() - last.measured_at < _FRESH
+    return last is not None and last.pct is not None and utcnow() - last.measured_at < fresh
 
 
 def _read(sweep: Sweep, stream: str, progress: Callable[[Progress], None]) -> VendorError | None:
@@ -148,7 +185,9 @@ def _measure(sweep: Sweep, stream: str, measured_at: dt.datetime, error: VendorE
     """Compare what was read with what is here now, store it, and say it aloud when it fell too low."""
     run = sweep.run
     place = table_of(run, stream)
-    below = sweep.threads if error is None and stream in ("messages", "attachments") else None
+    deep = stream in sweep.deep
+    part = sweep.part if error is None and stream in ("messages", "attachments") else None
+    below = None if part is None else part.threads
     with transaction() as session:
         local = queries.read_inventory(session, place, run.connection.id, below=below)
         previous = queries.last_known_pct(session, run.connection.id, stream)
@@ -167,14 +206,12 @@ def _measure(sweep: Sweep, stream: str, measured_at: dt.datetime, error: VendorE
                 local,
                 measured_at,
                 run.router.unassigned,
-                deep=sweep.deep,
+                deep=deep,
             )
-            whole = _figures_row(run, stream, measured_at, sum_of(parts.values(), deep=sweep.deep))
+            whole = _figures_row(run, stream, measured_at, sum_of(parts.values(), deep=deep))
             whole["duplicates"] = queries.count_duplicates(session, place, run.connection.id)
         shares = [_share_row(run, stream, measured_at, project, each) for project, each in parts.items()]
         queries.add_metrics(session, [whole, *shares], keep=_KEEP)
-        if stream == "messages" and error is None and sweep.reached is not None:
-            sync_state.commit_cursor(session, run.connection, SWEPT, {"reached": sweep.reached})
         result = _result(stream, whole, previous, error)
         alert = _record(session, run, result)
     if alert:

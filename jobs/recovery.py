@@ -11,7 +11,7 @@ from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
 from models.infra.ids import JobRunId
 from models.infra.logging import get_logger
-from models.queries import idempotency, job_runs, webhooks
+from models.queries import idempotency, job_runs, sync_state, webhooks
 from models.queries.locks import is_locked
 
 # A run younger than this may simply not have been picked up yet.
@@ -54,6 +54,7 @@ def recover(settled_s: float = _SETTLED_S) -> Recovered:
             given_up += 1
             log.error("lost run given up", run_id=str(run_id), job=job)
     with transaction() as session:
+        sync_state.mark_abandoned(session, utcnow())
         deleted = job_runs.delete_finished(session, before=utcnow() - _KEEP_RUNS)
         deleted += webhooks.forget_old(
             session,

@@ -31,6 +31,8 @@ log = get_logger(__name__)
 RECORDS_AT_MOST = 500
 # A note's link is made of its parent's, which only these streams bring.
 _READ_FIRST: Mapping[str, tuple[str, ...]] = {"notes": ("companies", "people", "deals")}
+# What a record says itself about the one it hangs on: its row may have been hung elsewhere behind our back.
+_NAMED_PARENT: Mapping[str, str] = {"messages": "conversation_id", "attachments": "message_id"}
 _COUNTED = ("inserted", "updated", "unchanged", "rejected", "deleted")
 
 
@@ -97,13 +99,15 @@ def _repair(run: SyncRun, stream: str, progress: Callable[[Progress], None] | No
     failed_before = set(failing)
     untried = [each for each in wrong if each not in failed_before]
     chosen = [*untried, *failing][:RECORDS_AT_MOST]
-    extra = set(found.extra) & set(chosen)
+    doubted = {*found.extra, *(found.stale if stream in _NAMED_PARENT else ())} & set(chosen)
     before = run.counts.get(stream)
     if chosen:
         if stream in run.connector.by_id:
             _refetch(run, stream, chosen, progress)
+            if stream == "issues":
+                _reread_blockers(run)
         else:
-            _reread(run, stream, chosen, extra, found.missing)
+            _reread(run, stream, chosen, doubted, found.missing)
     with reading() as session:
         failed_now = set(sync_state.failing_units(session, run.connection.id, stream, chosen))
     after = run.counts.get(stream)
@@ -143,14 +147,25 @@ def _refetch(
             progress(Progress(run.connection.connector, stream, 0, number))
 
 
+def _reread_blockers(run: SyncRun) -> None:
+    """Read again what blocks which issue: no issue's own answer tells."""
+    for page in run.connector.pages("relations", Window({}, utcnow() + AHEAD)):
+        blockers = {record.vendor_id: record.fields["blocked_by"] for record in page.records}
+        with transaction() as session:
+            run.add("issues", updated=rows.set_blockers(session, run.connection.id, blockers))
+
+
 def _reread(
     run: SyncRun,
     stream: str,
     chosen: Collection[str],
-    extra: Collection[str],
+    doubted: Collection[str],
     parents: Mapping[str, str | None],
 ) -> None:
-    """Read again what holds the records, write only those, and remove what a second reading lacks too."""
+    """Read again what holds the records, write only those, and remove what a second reading lacks too.
+
+    A message that its row's conversation does not hold is removed as well: the next comparison finds where it belongs.
+    """
     wanted, shown = set(chosen), set[str]()
     for page in _pages(run, stream, chosen, parents):
         own = [record for record in page.records if record.stream == stream]
@@ -166,7 +181,7 @@ def _reread(
             held = [each for each in page.records if each.stream == child and each.parent in wanted]
             _write(run, child, held)
     with transaction() as session:
-        gone = rows.tombstone(session, table_of(run, stream).table, run.connection.id, set(extra) - shown)
+        gone = rows.tombstone(session, table_of(run, stream).table, run.connection.id, set(doubted) - shown)
     run.add(stream, deleted=gone)
 
 
@@ -176,7 +191,7 @@ def _write(run: SyncRun, stream: str, records: list[Record]) -> None:
     page = fetch_missing_parents(run, Page(stream, tuple(records)))
     run.add(stream, rejected=len(page.rejected))
     with transaction() as session:
-        write_records(session, run, stream, list(page.records))
+        write_records(session, run, stream, list(page.records), exact=True)
 
 
 def _pages(
@@ -208,7 +223,9 @@ def _parents(run: SyncRun, stream: str, vendor_ids: Collection[str]) -> set[str]
     place = table_of(run, stream)
     with reading() as session:
         parent_table = table_of(run, place.parent_stream or "").table
-        return set(queries.parents_of(session, place, parent_table, run.connection.id, vendor_ids).values())
+        held = queries.parents_of(session, place, parent_table, run.connection.id, vendor_ids).values()
+        told = queries.parents_told(session, place, _NAMED_PARENT[stream], run.connection.id, vendor_ids)
+        return {*held, *told}
 
 
 def _record(run: SyncRun, result: RepairResult) -> None:

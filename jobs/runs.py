@@ -19,10 +19,13 @@ from models.infra.database import is_database_away, transaction
 from models.infra.errors import AppError
 from models.infra.ids import JobRunId
 from models.infra.logging import get_logger, origin, request_id
+from models.infra.redis import queue_redis
 from models.queries import job_runs
 from models.queries.locks import Lock, try_lock
 
 MAX_LOSSES = 3
+# How long the queue remembers that a run was interrupted by the database, which could not be told itself.
+_REMEMBER_S = 24 * 3_600
 # How often a running job's progress reaches the database, and the stream of events.
 _SAVE_EVERY_S = 2.0
 _PUBLISH_EVERY_S = 0.25
@@ -33,6 +36,7 @@ _FUNCTIONS = {
     "repair": "jobs.tasks.repair_connection",
     "refetch": "jobs.tasks.refetch_connection",
     "mirror": "jobs.tasks.mirror_connection",
+    "rebind": "jobs.tasks.rebind_connection",
     "index": "jobs.tasks.index_chunks",
     "outbound": "jobs.tasks.deliver_outbound",
 }
@@ -168,6 +172,10 @@ def execute(run_id: str, work: Callable[[Run], JobOutcome]) -> JobOutcome | None
         log.info("run interrupted, back to the queue", job=run.job, run_id=run_id)
         requeue(identity, lost=False)
         return None
+    except Exception as error:
+        if is_database_away(error):
+            _note_outage(identity)
+        raise
     finally:
         request_id.reset(token)
         origin.reset(came_from)
@@ -181,15 +189,15 @@ def lock_name(job: str, subject: str) -> str:
 def requeue(run_id: JobRunId, *, lost: bool = True) -> bool:
     """Put a run back on the queue; False (and the run failed) when its worker was lost for the MAX_LOSSES-th time.
 
-    Only the loss of a worker counts. One that was asked to stop (``lost`` False), or a queue that forgot a run which
-    waited, says nothing about the run: it is queued however often that was.
+    Only the loss of a worker counts. One that was asked to stop (``lost`` False), a database that went away, or a queue
+    that forgot a run which waited, says nothing about the run: it is queued however often that was.
     The outbox row goes with the state in one transaction: without Redis the dispatcher enqueues it later.
     """
     with transaction() as session:
         row = job_runs.get_run(session, run_id, lock=True)
         if row is None or row.status not in job_runs.ACTIVE:
             return False
-        if lost and row.status == "running":
+        if lost and row.status == "running" and not _take_outage(run_id):
             losses = int(row.counts.get("losses", 0)) + 1
             row.counts = {**row.counts, "losses": losses}
             if losses >= MAX_LOSSES:
@@ -219,6 +227,26 @@ def hand_over(run_id: JobRunId, function: str, arguments: dict[str, Any], attemp
     with transaction() as session:
         job_runs.remove_from_outbox(session, run_id)
     return True
+
+
+def _note_outage(run_id: JobRunId) -> None:
+    """Remember that the database ended a run, not its worker: whoever brings it back must not count it as a loss."""
+    try:
+        queue_redis().set(_outage_key(run_id), 1, ex=_REMEMBER_S)
+    except (RedisError, AppError) as error:
+        log.warning("outage not noted, it will count as a loss", run_id=str(run_id), error=str(error))
+
+
+def _take_outage(run_id: JobRunId) -> bool:
+    try:
+        return queue_redis().getdel(_outage_key(run_id)) is not None
+    except (RedisError, AppError) as error:
+        log.warning("no word of an outage, counted as a loss", run_id=str(run_id), error=str(error))
+        return False
+
+
+def _outage_key(run_id: JobRunId) -> str:
+    return f"run-interrupted:{run_id}"
 
 
 def function_of(job: str) -> str:

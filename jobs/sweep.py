@@ -1,8 +1,7 @@
-"""Reads which records a vendor has: every page of a stream, of which only ids, hashes and projects are kept.
+"""Reads which records a vendor has: every page of a stream, of which only ids, projects and what differs are kept.
 
 Nothing is written and no watermark moves: an empty cursor makes every stream of a connector a full crawl. Messages
-have no list of their own and are read conversation by conversation, the newest ones first; of very many conversations
-the older ones take turns.
+have no list of their own and are read conversation by conversation; very many conversations take turns (`jobs.rounds`).
 """
 
 from __future__ import annotations
@@ -10,20 +9,21 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from sqlmodel import Session
 
 from jobs.connectors.base import Page, Record, Thread, Window
 from jobs.connectors.errors import SchemaChanged
-from jobs.page_writer import SyncRun, content_of, find_homes, table_of
+from jobs.page_writer import SyncRun, arrange, find_homes, table_of
+from jobs.rounds import Part, Position, choose
 from jobs.sync import Progress
-from models.infra.database import reading
+from models.infra.database import reading, transaction
 from models.infra.ids import ProjectId
 from models.queries import reconciliation as queries
 from models.queries import records as rows
-from models.queries import sync_state
+from models.queries import stored_content
 
-# More conversations than this are not read in one pass: half of them are the newest, the others go round the older ones.
-THREADS_AT_MOST = 5_000
-SWEPT = "messages:swept"
 # Streams that arrive only with another one's pages.
 WITH: Mapping[str, tuple[str, ...]] = {"messages": ("attachments",)}
 # Streams that cost a request for every record of another one.
@@ -44,32 +44,46 @@ class Home:
 class Seen:
     """What the vendor showed of one stream, deleted records left out.
 
-    ``hashes`` by vendor id; an empty hash where contents were not compared or could not be read. ``homes`` only for
-    records that were not here. ``total`` is set instead where the vendor's count had to do.
+    ``shown`` are vendor ids in the vendor's order, ``altered`` those whose rows here differed when they were shown.
+    ``homes`` only for records that were not here. ``total`` is set instead where the vendor's count had to do.
     """
 
-    hashes: dict[str, str] = field(default_factory=dict[str, str])
+    shown: dict[str, None] = field(default_factory=dict[str, None])
+    altered: set[str] = field(default_factory=set[str])
     homes: dict[str, Home] = field(default_factory=dict[str, Home])
     total: int | None = None
 
 
 class Sweep:
-    """One reading of a connection. With ``deep`` contents are hashed too."""
+    """One reading of a connection. Of the streams in ``deep`` contents are compared too."""
 
-    def __init__(self, run: SyncRun, *, deep: bool, count_above: int | None = None) -> None:
+    def __init__(
+        self,
+        run: SyncRun,
+        *,
+        deep: Collection[str],
+        count_above: int | None = None,
+        position: Position = Position(),  # noqa: B008 - it is frozen
+    ) -> None:
         self.run = run
-        self.deep = deep
+        self.deep = frozenset(deep)
+        self.position = position
         self._count_above = count_above
         self._seen: dict[str, Seen] = {}
         self._here: dict[str, Collection[str]] = {}
-        # Set where not all conversations are read: which ones are, and the last of them.
-        self.threads: tuple[str, ...] | None = None
-        self.reached: str | None = None
+        # Set where not all conversations are read.
+        self.part: Part | None = None
         self._last_messages: dict[str, int] = {}
+        self._blocked_wrongly: set[str] = set()
 
     def seen(self, stream: str) -> Seen:
         """What the vendor has shown of a stream so far."""
         return self._seen.setdefault(stream, Seen())
+
+    def deepen_if_big(self, stream: str) -> None:
+        """Compare contents too where a pass reads but a part of the stream: the round begins with it."""
+        if self.seen(PER_PARENT[stream]).total is not None:
+            self.deep |= {stream, *WITH.get(stream, ())}
 
     def here(self, stream: str) -> Collection[str]:
         """Ids of the live rows that were here before the stream was first looked at."""
@@ -82,7 +96,7 @@ class Sweep:
 
     def read(self, stream: str, progress: Callable[[Progress], None]) -> None:
         """Read a stream to its end, or only its count where that is above ``count_above``. Raises VendorError."""
-        children = [child for child, parent in PER_PARENT.items() if parent == stream and self.deep]
+        children = [child for child, parent in PER_PARENT.items() if parent == stream and child in self.deep]
         # Children are read up to what their parents show: what arrives later must not pass for gone.
         for each in (
             stream,
@@ -92,6 +106,8 @@ class Sweep:
         ):
             self.here(each)
         empty, complete = True, False
+        if stream == "issues" and stream in self.deep:
+            self._compare_blockers()
         for number, page in enumerate(self.run.connector.pages(stream, self._window()), start=1):
             if self._count_above is not None and (page.total or 0) > self._count_above:
                 self.seen(stream).total = page.total
@@ -99,7 +115,7 @@ class Sweep:
             self._note(stream, page)
             empty = empty and not page.records and not page.rejected
             complete = complete or page.scanned_all
-            progress(Progress(self.run.connection.connector, stream, number, len(self.seen(stream).hashes)))
+            progress(Progress(self.run.connection.connector, stream, number, len(self.seen(stream).shown)))
         if self.run.connection.connector == "attio" and empty and not complete and self.here(stream):
             # An object that an administrator switched off answers like one that was never there.
             raise SchemaChanged(stream, "the vendor has switched this object off")
@@ -108,40 +124,71 @@ class Sweep:
         return Window({}, self.run.started + AHEAD, threads=self._threads)
 
     def _threads(self) -> list[Thread]:
-        """Return the conversations to read: all, or the newest and, after those of the last pass, the next older ones."""
-        ordered = list(reversed(self.seen("conversations").hashes))
-        chosen = ordered
-        if len(ordered) > THREADS_AT_MOST:
-            newest = ordered[: THREADS_AT_MOST // 2]
-            chosen = [*newest, *self._next_older(ordered[len(newest) :], THREADS_AT_MOST - len(newest))]
-            self.threads, self.reached = tuple(chosen), chosen[-1]
+        """Return the conversations to read: all, the newest first, or the part of the round that comes next."""
+        seen = self.seen("conversations")
+        # Where the vendor's count had to do, those that are here: missing ones are the conversations' own figure.
+        known = self.here("conversations") if seen.total is not None else seen.shown
+        self.part = choose(known, self.position)
+        chosen = [*reversed([*known])] if self.part is None else self.part.threads
         return [Thread(conversation, 0, self._last_messages.get(conversation, 0)) for conversation in chosen]
 
-    def _next_older(self, older: list[str], count: int) -> list[str]:
-        with reading() as session:
-            last = sync_state.read_cursor(session, self.run.connection.id, SWEPT).get("reached")
-        start = older.index(last) + 1 if last in older else 0
-        return older[start : start + count] or older[:count]
+    def _compare_blockers(self) -> None:
+        """Compare what blocks an issue, which is no part of the issue's own answer."""
+        for page in self.run.connector.pages("relations", self._window()):
+            blockers = {record.vendor_id: record.fields["blocked_by"] for record in page.records}
+            with reading() as session:
+                altered = stored_content.find_altered_blockers(session, self.run.connection.id, blockers)
+            self._blocked_wrongly = altered
 
     def _note(self, stream: str, page: Page) -> None:
         by_stream: dict[str, list[Record]] = {}
         for record in page.records:
             seen = self.seen(record.stream)
             if record.deleted:
-                seen.hashes.pop(record.vendor_id, None)
+                seen.shown.pop(record.vendor_id, None)
                 continue
-            seen.hashes[record.vendor_id] = content_of(record)[1] if self.deep else ""
+            seen.shown[record.vendor_id] = None
             if record.last_message_id:
                 self._last_messages[record.vendor_id] = record.last_message_id
-            if record.vendor_id not in self.here(record.stream):
-                by_stream.setdefault(record.stream, []).append(record)
+            by_stream.setdefault(record.stream, []).append(record)
         for rejected in page.rejected:
             # It exists, though it cannot be read: missing here unless an older version of it is.
-            self.seen(stream).hashes.setdefault(rejected.vendor_id, "")
+            self.seen(stream).shown.setdefault(rejected.vendor_id, None)
         for owner, records in by_stream.items():
-            self._find_homes(owner, records)
+            here = self.here(owner)
+            self._find_homes(owner, [record for record in records if record.vendor_id not in here])
+            if owner in self.deep:
+                self._compare(owner, [record for record in records if record.vendor_id in here])
+
+    def _compare(self, stream: str, records: list[Record]) -> None:
+        """Note which of the records' rows are not what the vendor shows; what is shown twice counts the last time."""
+        altered = self.seen(stream).altered
+        altered.difference_update(record.vendor_id for record in records)
+        with transaction() as session:
+            unique, batch = arrange(session, self.run, stream, records)
+            if stream == "contacts":
+                altered |= self._misplaced(session, unique, batch)
+            altered |= stored_content.find_altered(session, table_of(self.run, stream).table, batch)
+            # A row whose parent is not the vendor's, because that one is not here, is wrong too.
+            altered |= unique.keys() - {row["vendor_id"] for row in batch}
+        if stream == "issues":
+            altered |= self._blocked_wrongly & unique.keys()
+
+    def _misplaced(
+        self, session: Session, contacts: Mapping[str, Record], batch: list[dict[str, Any]]
+    ) -> set[str]:
+        """Return the contacts in a wrong project, of those that no rule takes; their rows then need no comparison of it."""
+        unruled = [row for row in batch if self.run.router.match(contacts[row["vendor_id"]].facts) is None]
+        for row in unruled:
+            row["project_id"] = None
+        ids = [row["vendor_id"] for row in unruled]
+        return stored_content.find_misplaced_contacts(
+            session, self.run.connection.id, ids, self.run.router.unassigned
+        )
 
     def _find_homes(self, stream: str, records: list[Record]) -> None:
+        if not records:
+            return
         place = table_of(self.run, stream)
         with reading() as session:
             homes = find_homes(session, self.run, stream, records)

@@ -27,10 +27,18 @@ from jobs.connectors.errors import (
 )
 from jobs.connectors.registry import open_connector
 from jobs.connectors.side_by_side import read_ahead
-from jobs.page_writer import StreamCounts, SyncRun, pause_asked, table_of, write_page, write_records
-from jobs.routing import Router, Rule
+from jobs.page_writer import (
+    StreamCounts,
+    SyncRun,
+    pause_asked,
+    read_router,
+    table_of,
+    write_page,
+    write_records,
+)
+from jobs.unopened import unopened
 from models.infra.clock import utcnow
-from models.infra.crypto import decrypt
+from models.infra.crypto import SecretUnreadable, decrypt
 from models.infra.database import reading, transaction
 from models.infra.errors import AppError
 from models.infra.ids import ConnectionId
@@ -38,7 +46,6 @@ from models.infra.logging import get_logger
 from models.infra.settings import get_settings
 from models.queries import records as rows
 from models.queries import sync_state
-from models.queries.sync_state import ConnectionRow
 
 log = get_logger(__name__)
 
@@ -149,31 +156,31 @@ def _note_interruption(run: SyncRun, duration_s: float, error: BaseException) ->
 def open_run(connection_id: ConnectionId) -> SyncRun:
     """Return what a run over one connection works with: its rules and an open connector, which the caller closes.
 
-    Raises NotFound for an unknown or disabled connection.
+    Where the stored token cannot be opened the connector refuses every request. Raises NotFound for an unknown or
+    disabled connection.
     """
     with reading() as session:
         connection = sync_state.get_connection(session, connection_id)
-        router = _router(session, connection)
+        router = read_router(session, connection)
         quiet_until = sync_state.read_pause(session, connection_id)
+    token, unreadable = "", None
+    try:
+        token = decrypt(connection.token_encrypted)
+    except SecretUnreadable as error:
+        unreadable = error.message
     connector = open_connector(
         connection.connector,
         base_url=connection.base_url,
         external_account=connection.external_account,
-        token=decrypt(connection.token_encrypted),
+        token=token,
         timeout_s=get_settings().http_timeout_s,
         parallel=get_settings().connector_page_parallelism,
         schema=connection.schema,
         quiet_until=quiet_until,
     )
+    if unreadable is not None:
+        connector = unopened(connector, unreadable)
     return SyncRun(connection, connector, router, utcnow())
-
-
-def _router(session: Session, connection: ConnectionRow) -> Router:
-    bindings = sync_state.list_bindings(session, connection.id)
-    return Router(
-        [Rule(rule.priority, rule.rule_kind, rule.rule_value, rule.project_id) for rule in bindings],
-        sync_state.unassigned_project(session, connection.account_scope_id),
-    )
 
 
 def _status(errors: Mapping[str, VendorError]) -> str:

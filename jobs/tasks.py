@@ -176,6 +176,25 @@ def mirror_connection(connection_id: str, run_id: str) -> None:
     cascade.follow("mirror", identity, outcome.counts, "mirror")
 
 
+def rebind_connection(connection_id: str, run_id: str) -> None:
+    """Change a routing rule of one vendor connection and move what belongs elsewhere now; the run keeps the change."""
+    identity = ConnectionId(UUID(connection_id))
+
+    def work(run: runs.Run) -> runs.JobOutcome:
+        from jobs import rebinding  # noqa: PLC0415
+        from models.queries.bindings import RuleChange  # noqa: PLC0415
+
+        with reading() as session:
+            row = job_runs.get_run(session, run.id)
+            asked = row.counts[enqueue.ASKED] if row else {}
+        moved = rebinding.change_rule(identity, RuleChange.from_json(asked))
+        return runs.JobOutcome(counts=moved.counts())
+
+    outcome = runs.execute(run_id, work)
+    if outcome is not None:
+        cascade.follow("rebind", identity, outcome.counts, "rebind")
+
+
 def index_chunks(account_scope_id: str, run_id: str) -> None:
     """Bring chunks and vectors of an account scope up to date; asks for another run when INDEX_BUDGET_S did not do.
 

@@ -9,6 +9,7 @@ from models.infra.database import reading, transaction
 from models.infra.ids import AccountScopeId
 from models.infra.logging import get_logger
 from models.infra.settings import get_settings
+from models.queries import routing_lock
 from retrieval import graph_store, theme_store, themes
 from retrieval.embedding import model_spec
 from retrieval.language import stem, words
@@ -46,6 +47,7 @@ def refresh_themes(account_scope_id: AccountScopeId, *, until: float) -> int:
         ]
         labels = [_both(each, lexicon) for each in themes.label(passages, names.get(project_id, frozenset()))]
         with transaction() as session:
+            routing_lock.share(session, account_scope_id)
             theme_store.replace_themes(
                 session, account_scope_id, project_id, spec, material, list(zip(found, labels, strict=True))
             )

@@ -114,6 +114,13 @@ ON CONFLICT (chunk_id, position) DO UPDATE SET source_type = excluded.source_typ
     vendor_id = excluded.vendor_id, span_start = excluded.span_start, span_end = excluded.span_end
 """
 
+# A record that came back has another row: an unchanged chunk must not name the one that is gone.
+_FOLLOW_RECORDS = """
+UPDATE chunk_sources k SET record_id = s.record_id
+FROM chunk_stage s JOIN rag_chunks c ON c.connection_id = s.connection_id AND c.chunk_key = s.chunk_key
+WHERE k.chunk_id = c.id AND k.position = 0 AND k.record_id <> s.record_id
+"""
+
 
 def replace_chunks(
     session: Session, account_scope_id: AccountScopeId, units: Sequence[Unit], drafts: Iterable[ChunkDraft]
@@ -138,6 +145,7 @@ def replace_chunks(
     for table in ("entity_mentions", "rag_theme_chunks"):
         connection.execute(text(_DELETE_MOVED.format(table=table)))
     written = connection.execute(text(_UPSERT), {"now": utcnow()}).rowcount
+    connection.execute(text(_FOLLOW_RECORDS))
     return Rebuilt(written=written, deleted=deleted)
 
 

@@ -229,7 +229,5 @@ def list_retryable(
 def read_payload(session: Session, scope: Scope, error_id: UUID) -> Mapping[str, Any] | None:
     """What the vendor sent of an unresolved error inside the scope, as it came; None when there is no such error."""
     return session.exec(
-        select(ConnectorError.payload).where(
-            _visible_errors(scope), col(ConnectorError.id) == error_id
-        )
+        select(ConnectorError.payload).where(_visible_errors(scope), col(ConnectorError.id) == error_id)
     ).first()

@@ -96,6 +96,24 @@ def mirror_accounts(session: Session, connection_id: ConnectionId) -> Mirrored:
     )
 
 
+def bury_orphans(session: Session, connection_id: ConnectionId) -> int:
+    """Give accounts and opportunities whose record the copy does not know a tombstone; return how many."""
+    buried = 0
+    for table, raw in (("crm_accounts", "attio_companies"), ("crm_opportunities", "attio_deals")):
+        buried += len(
+            session.execute(
+                text(
+                    f"UPDATE {table} t SET deleted_at = now(), updated_at = now(), version = t.version + 1"  # noqa: S608
+                    " WHERE t.connection_id = :connection AND t.vendor_id IS NOT NULL AND t.deleted_at IS NULL"
+                    f" AND NOT EXISTS (SELECT FROM {raw} r WHERE r.connection_id = t.connection_id"
+                    " AND r.vendor_id = t.vendor_id) RETURNING t.id"
+                ),
+                {"connection": connection_id},
+            ).all()
+        )
+    return buried
+
+
 def mirror_contacts(session: Session, connection_id: ConnectionId) -> Mirrored:
     """People with a company → contacts of its account. One who has none any more gets a tombstone."""
     living = """

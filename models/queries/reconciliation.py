@@ -22,7 +22,6 @@ from models.tables.reliability import ReconciliationMetric
 class Held:
     """A live local row. ``listed`` is False for a contact that the vendor's list hides."""
 
-    content_hash: str
     project_id: ProjectId
     synced_at: dt.datetime
     listed: bool = True
@@ -53,15 +52,12 @@ def read_inventory(
     narrowed = "" if below is None else f" AND {_below(place)}"
     found = session.execute(
         text(
-            f"SELECT vendor_id, content_hash, project_id, synced_at, {listed} AS listed FROM {place.table}"  # noqa: S608
+            f"SELECT vendor_id, project_id, synced_at, {listed} AS listed FROM {place.table}"  # noqa: S608
             f" WHERE connection_id = :connection AND deleted_at IS NULL{narrowed}"
         ),
         {"connection": connection_id, **({} if below is None else {"below": list(below)})},
     )
-    return {
-        row.vendor_id: Held(row.content_hash, ProjectId(row.project_id), row.synced_at, row.listed)
-        for row in found
-    }
+    return {row.vendor_id: Held(ProjectId(row.project_id), row.synced_at, row.listed) for row in found}
 
 
 def _below(place: StreamTable) -> str:
@@ -100,6 +96,20 @@ def parents_of(
         {"connection": connection_id, "ids": list(vendor_ids)},
     )
     return {row.vendor_id: row.parent for row in found}
+
+
+def parents_told(
+    session: Session, place: StreamTable, key: str, connection_id: ConnectionId, vendor_ids: Collection[str]
+) -> set[str]:
+    """Return the vendor ids of parents that the payloads of these child records name under ``key``."""
+    found = session.execute(
+        text(
+            f"SELECT DISTINCT payload ->> :key FROM {place.table}"  # noqa: S608 - from STREAM_TABLES
+            " WHERE connection_id = :connection AND vendor_id = ANY(:ids) AND payload ->> :key IS NOT NULL"
+        ),
+        {"key": key, "connection": connection_id, "ids": list(vendor_ids)},
+    )
+    return set(found.scalars())
 
 
 def add_metrics(session: Session, rows: Sequence[Mapping[str, Any]], *, keep: dt.timedelta) -> None:

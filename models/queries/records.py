@@ -87,17 +87,21 @@ class Placed:
     project_id: ProjectId
 
 
-def upsert(session: Session, table: str, rows: Sequence[Mapping[str, Any]]) -> Written:
+def upsert(
+    session: Session, table: str, rows: Sequence[Mapping[str, Any]], *, exact: bool = False
+) -> Written:
     """Insert or update raw rows by (connection_id, vendor_id); an unchanged row is not written.
 
     Every row must have the same keys, ``payload`` and ``deleted`` among them; at most one row per vendor id.
-    ``deleted`` rows get a tombstone, others lose theirs. A row also counts as changed when its project did.
+    ``deleted`` rows get a tombstone, others lose theirs. A row also counts as changed when its project did. A row's
+    hash is taken at its word, except with ``exact``: then every stored column is looked at.
     """
     if not rows:
         return Written()
     incoming = f"incoming_{table}"
     columns = [name for name in rows[0] if name not in ("deleted", "payload")]
-    _copy(session, table, incoming, columns, rows)
+    copy_in(session, table, incoming, columns, rows)
+    changed = differs(table, columns, "excluded") if exact else "t.content_hash <> excluded.content_hash"
     listed = ", ".join([*columns, "payload"])
     keep = {"connection_id", "vendor_id"}
     updates = ", ".join(f"{name} = excluded.{name}" for name in (*columns, "payload") if name not in keep)
@@ -109,7 +113,7 @@ def upsert(session: Session, table: str, rows: Sequence[Mapping[str, Any]]) -> W
             synced_at = excluded.synced_at,
             deleted_at = CASE WHEN excluded.deleted_at IS NULL THEN NULL
                               ELSE coalesce(t.deleted_at, excluded.deleted_at) END
-        WHERE t.content_hash <> excluded.content_hash
+        WHERE {changed}
            OR t.project_id <> excluded.project_id
            OR (t.deleted_at IS NULL) <> (excluded.deleted_at IS NULL)
         RETURNING (old.id IS NULL) AS is_new
@@ -120,7 +124,21 @@ def upsert(session: Session, table: str, rows: Sequence[Mapping[str, Any]]) -> W
     return Written(inserted, len(outcome) - inserted, len(rows) - len(outcome))
 
 
-def _copy(
+def differs(table: str, columns: Sequence[str], incoming: str) -> str:
+    """Return the condition that a stored row ``t`` is not what ``incoming`` brings: in a column or a link to a peer."""
+    own = [name for name in (*columns, "payload") if name not in ("connection_id", "vendor_id", "project_id")]
+    links = (
+        f" OR t.{peer.column} IS DISTINCT FROM (SELECT p.id FROM {peer.peer_table} p"  # noqa: S608 - names from PEERS
+        f" WHERE p.connection_id = t.connection_id AND p.vendor_id = {incoming}.{peer.vendor_column}"
+        " AND p.project_id = t.project_id)"
+        for peer in PEERS
+        if peer.child_table == table
+    )
+    stored, brought = (", ".join(f"{alias}.{name}" for name in own) for alias in ("t", incoming))
+    return f"(({stored}) IS DISTINCT FROM ({brought}){''.join(links)})"
+
+
+def copy_in(
     session: Session, table: str, incoming: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
 ) -> None:
     """Put rows into a temporary table of the session: COPY is the fastest way in (docs/sync.md)."""
@@ -205,8 +223,22 @@ def link_peers(
             )
 
 
+def unlink_peers(session: Session, table: str, ids: Sequence[UUID]) -> None:
+    """Clear the references from and to these rows: they are about to leave their project."""
+    for peer in PEERS:
+        for owner, column in ((peer.child_table, "id"), (peer.peer_table, peer.column)):
+            if owner == table:
+                session.execute(
+                    text(
+                        f"UPDATE {peer.child_table} SET {peer.column} = NULL"  # noqa: S608 - names from PEERS
+                        f" WHERE {column} = ANY(:ids) AND {peer.column} IS NOT NULL"
+                    ),
+                    {"ids": list(ids)},
+                )
+
+
 def set_blockers(session: Session, connection_id: ConnectionId, blockers: Mapping[str, Sequence[str]]) -> int:
-    """Make ``blocked_by`` of every issue of the connection what ``blockers`` says; return how many changed."""
+    """Make ``blocked_by`` of every live issue of the connection what ``blockers`` says; return how many changed."""
     return session.execute(
         text(
             """
@@ -215,7 +247,7 @@ def set_blockers(session: Session, connection_id: ConnectionId, blockers: Mappin
                 SELECT k.id, coalesce(
                     ARRAY(SELECT jsonb_array_elements_text(CAST(:blockers AS jsonb) -> k.vendor_id)), '{}'
                 ) AS blocked_by
-                FROM linear_issues k WHERE k.connection_id = :connection
+                FROM linear_issues k WHERE k.connection_id = :connection AND k.deleted_at IS NULL
             ) wanted
             WHERE i.id = wanted.id AND i.blocked_by <> wanted.blocked_by
             """

@@ -189,6 +189,19 @@ def mark_finished(
     )
 
 
+def mark_abandoned(session: Session, at: dt.datetime) -> int:
+    """Correct connections that stand as running though no sync of theirs runs: its worker is gone. Returns how many."""
+    return session.execute(
+        text(
+            "UPDATE connector_sync_state s SET status = 'degraded', last_error_at = :at,"
+            " last_error_kind = 'interrupted', last_error_message = 'the worker of the last run was lost'"
+            " WHERE s.status = 'running' AND NOT EXISTS (SELECT FROM job_runs r WHERE r.job = 'sync'"
+            " AND r.subject = s.connection_id::text AND r.status = 'running')"
+        ),
+        {"at": at},
+    ).rowcount  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
+
+
 def queue_error(
     session: Session,
     connection: ConnectionRow,

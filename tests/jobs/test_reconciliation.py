@@ -205,29 +205,10 @@ def test_only_as_many_conversations_are_read_as_are_allowed(
 ) -> None:
     _, connection_id = connect(still_vendors, "chatwoot")
     run_sync(connection_id)
-    monkeypatch.setattr("jobs.sweep.THREADS_AT_MOST", 3)
+    monkeypatch.setattr("jobs.rounds.THREADS_AT_MOST", 3)
     messages = measure(connection_id).streams["messages"]
     assert (messages.pct, messages.extra) == (100.0, 0)
     assert 0 < (messages.vendor_count or 0) == messages.local_count < 200
-
-
-def test_older_conversations_take_turns_when_there_are_too_many(
-    database: str, still_vendors: Vendors, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, connection_id = connect(still_vendors, "chatwoot")
-    run_sync(connection_id)
-    wrong = set(
-        change("UPDATE cw_messages SET content_hash = 'x' WHERE deleted_at IS NULL RETURNING vendor_id")
-    )
-    conversations = len(change("SELECT vendor_id FROM cw_conversations"))
-    at_once = conversations // 2 + 1
-    monkeypatch.setattr("jobs.sweep.THREADS_AT_MOST", at_once)
-    found: list[set[str]] = []
-    for _ in range(4):
-        measure(connection_id)
-        found.append({each for row in metrics("messages") if row.project_id for each in row.stale_ids})
-    assert all(each < wrong for each in found)
-    assert set.union(*found) == wrong
 
 
 def test_old_comparisons_are_forgotten(database: str, still_vendors: Vendors) -> None:

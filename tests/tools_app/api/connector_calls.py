@@ -7,6 +7,7 @@ import httpx
 
 from models.infra.database import transaction
 from models.infra.ids import new_id
+from models.tables.platform import ProjectBinding
 from models.tables.reliability import ConnectorError
 from tests.tools_app.world import Place
 
@@ -21,6 +22,7 @@ _READS: dict[str, list[dict[str, Any]]] = {
     "/api/connectors/reconciliation": [{}],
     DIFF: [{"limit": 200}, {"connector": "linear", "stream": "issues"}, {"format": "csv"}],
     "/api/jobs/status": [{}],
+    "/api/bindings": [{}],
     "/api/jobs/schedule": [{}],
 }
 # Work that names no project.
@@ -61,8 +63,17 @@ def _retry(client: httpx.Client, project: str | None) -> list[httpx.Response]:
 
 
 def give_up(place: Place) -> None:
-    """A dead letter of the project, beside its error that waits."""
+    """A dead letter of the project, beside its error that waits, and a rule that leads into it."""
     with transaction() as session:
+        session.add(
+            ProjectBinding(
+                account_scope_id=place.scope,
+                project_id=place.project,
+                connection_id=place.connections["linear"],
+                rule_kind="team",
+                rule_value=place.marker,
+            )
+        )
         session.add(
             ConnectorError(
                 account_scope_id=place.scope,
@@ -78,11 +89,29 @@ def give_up(place: Place) -> None:
         )
 
 
+def _bind(client: httpx.Client, project: str | None) -> list[httpx.Response]:
+    body = {
+        "connection_id": str(new_id()),
+        "project_id": project or "alpha",
+        "rule_kind": "team",
+        "rule_value": "X",
+    }
+    return [client.post("/api/bindings", json=body)]
+
+
+_BINDING: dict[Key, Call] = {
+    ("post", "/api/bindings"): _bind,
+    ("patch", "/api/bindings/{binding_id}"): lambda client, _: [
+        client.patch(f"/api/bindings/{new_id()}", json={"priority": 1})
+    ],
+    ("delete", "/api/bindings/{binding_id}"): lambda client, _: [client.delete(f"/api/bindings/{new_id()}")],
+}
 READS: list[Key] = [*(("get", path) for path in _READS), PAYLOAD]
 # Their answers hold no text of a project's rows.
 NUMBERS = {"/api/connectors/state", "/api/connectors/reconciliation", "/api/jobs/schedule"}
 CALLS: dict[Key, Call] = {
     **{("get", path): _read(path) for path in _READS},
+    **_BINDING,
     **{key: _ask(*asked) for key, asked in _ASKED.items()},
     PAYLOAD: _payloads,
     RETRY: _retry,
