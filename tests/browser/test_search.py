@@ -96,11 +96,16 @@ def test_an_answer_names_how_complete_and_how_old_each_of_its_sources_is(page: P
     _ask(page, tower, ENGLISH)
     sources = page.locator("[data-answer-source]")
     expect(sources.first).to_contain_text("completeness 100%")
-    expect(sources.first.locator("time")).to_be_visible()
-    kinds = {each.inner_text().split("\n")[1] for each in page.locator("[data-evidence] header").all()}
-    of = {"Message": "Chatwoot", "Issue": "Linear", "Comment": "Linear"}
+    expect(sources.first.locator("ct-time")).to_be_visible()
+    shown = {
+        line
+        for each in page.locator("[data-evidence] header").all()
+        for line in each.inner_text().split("\n")
+    }
+    of = {"Message": "Chatwoot", "Issue": "Linear", "Comment": "Linear", "Deal": "Attio", "Note": "Attio"}
+    of["Company"] = "Attio"
     named = {each.inner_text().partition(":")[0] for each in sources.all()}
-    assert named == {of.get(kind, "Attio") for kind in kinds}
+    assert named == {of[line] for line in shown & of.keys()}
 
 
 def test_the_question_is_in_the_url_and_survives_a_reload(page: Page, tower: Tower):
