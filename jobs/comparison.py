@@ -49,7 +49,7 @@ def compare(
             figures.vendor += 1
             if figures.stale is not None and vendor_id in seen.altered and held.synced_at < started:
                 figures.stale.append(vendor_id)
-        elif held.listed and vendor_id in before and held.synced_at < started:
+        elif (held.listed or vendor_id in seen.gone) and vendor_id in before and held.synced_at < started:
             figures.extra.append(vendor_id)
     for vendor_id in seen.shown.keys() - local.keys():
         home = seen.homes.get(vendor_id)

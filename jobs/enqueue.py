@@ -22,7 +22,6 @@ from models.infra.errors import Conflict, NotFound, Unavailable
 from models.infra.ids import AccountScopeId, ConnectionId, JobRunId
 from models.infra.logging import get_logger, request_id
 from models.infra.redis import queue_redis
-from models.infra.scope import Scope
 from models.queries import job_runs, outbound, sync_state, webhooks
 
 if TYPE_CHECKING:
@@ -85,35 +84,12 @@ class CadenceState:
 
 
 @dataclass(frozen=True, slots=True)
-class RunState:
-    """One run of the list, newest first. `progress` is {stream, page, rows, eta_s} while it runs."""
+class QueueStatus:
+    """Queues and live workers; both are empty when Redis cannot be reached (`is_online` is False)."""
 
-    run_id: str
-    job: str
-    subject: str
-    connector: str | None
-    status: str
-    requested_by: str
-    attempt: int
-    queued_at: dt.datetime
-    started_at: dt.datetime | None
-    finished_at: dt.datetime | None
-    progress: dict[str, Any]
-    counts: dict[str, Any]
-    error_code: str | None
-    error_message: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class JobsStatus:
-    """Queues, workers, schedule and recent runs. `queue_online` is False when Redis cannot be reached."""
-
-    queue_online: bool
-    queues: tuple[QueueState, ...]
-    workers: tuple[WorkerState, ...]
-    schedule: tuple[CadenceState, ...]
-    runs: tuple[RunState, ...]
-    outbox: int = 0
+    is_online: bool
+    queues: tuple[QueueState, ...] = ()
+    workers: tuple[WorkerState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,18 +222,13 @@ def request_outbound(account_scope_id: AccountScopeId | None, requested_by: str)
     return [_request("outbound", str(scope), requested_by, scope) for scope in scopes]
 
 
-def jobs_status(scope: Scope, limit: int = 50) -> JobsStatus:
-    """What the queue does now, and the scope's newest runs. Without Redis the database's part is still answered."""
-    with reading() as session:
-        recent = tuple(_run_state(row) for row in job_runs.list_recent(session, scope, limit))
-        schedule = list_cadences(session)
-        outbox = job_runs.count_outbox(session)
+def queue_status() -> QueueStatus:
+    """What the queues do now; Redis that is away is said and no error."""
     try:
-        states, workers = look_at_queues()
+        return QueueStatus(True, *look_at_queues())
     except (RedisError, Unavailable) as error:
         log.warning("queue away", error=str(error))
-        return JobsStatus(False, (), (), schedule, recent, outbox)
-    return JobsStatus(True, states, workers, schedule, recent, outbox)
+        return QueueStatus(False)
 
 
 def list_cadences(session: Session) -> tuple[CadenceState, ...]:
@@ -359,25 +330,6 @@ def _request(
     if created:
         runs.hand_over(run_id, function, arguments, 0)
     return ref
-
-
-def _run_state(row: job_runs.JobRun) -> RunState:
-    return RunState(
-        run_id=str(row.id),
-        job=row.job,
-        subject=row.subject,
-        connector=row.connector,
-        status=row.status,
-        requested_by=row.requested_by,
-        attempt=row.attempt,
-        queued_at=row.queued_at,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        progress=row.progress,
-        counts=row.counts,
-        error_code=row.error_code,
-        error_message=row.error_message,
-    )
 
 
 def _worker_state(worker: BaseWorker) -> WorkerState:

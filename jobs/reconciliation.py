@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rq.timeouts import JobTimeoutException
 from sqlmodel import Session
 
 from jobs.comparison import Figures, compare, sum_of
-from jobs.connectors.errors import CredentialsInvalid, VendorError
+from jobs.connectors.errors import CredentialsInvalid, SchemaChanged, VendorDown, VendorError
 from jobs.crm_mirror import count_differences
 from jobs.page_writer import SyncRun, table_of
 from jobs.rounds import Position, keep_position, read_position
@@ -127,6 +128,9 @@ def reconcile(
                 results[each] = _measure(sweep, each, measured_at, error)
             if stream in PER_PARENT and error is None:
                 _keep_round(sweep, [results[each] for each in (stream, *WITH.get(stream, ()))])
+    except JobTimeoutException:
+        _leave_unknown(sweep, results, failed)
+        raise
     finally:
         run.connector.close()
     unread = 0 if sweep.part is None else sweep.part.left
@@ -134,6 +138,20 @@ def reconcile(
     return ReconcileResult(
         run.connection.connector, results, run.connector.requests_made, unread, mirror_differs=differs
     )
+
+
+def _leave_unknown(
+    sweep: Sweep, results: Mapping[str, StreamResult], failed: Mapping[str, VendorError]
+) -> None:
+    """Store that what a pass without time left did not reach is unknown: it must not go on showing its last figure."""
+    late = VendorDown("the comparison did not come to its end in the time it has")
+    connector = sweep.run.connection.connector
+    for stream in streams_of(connector, sweep.run.connector.streams):
+        if stream in PER_PARENT and stream not in sweep.deep and _can_wait(sweep, stream, failed):
+            continue
+        for each in (stream, *WITH.get(stream, ())):
+            if each not in results:
+                _measure(sweep, each, utcnow(), late)
 
 
 def _deep_streams(run: SyncRun, position: Position, *, everything: bool) -> set[str]:
@@ -178,6 +196,10 @@ def _read(sweep: Sweep, stream: str, progress: Callable[[Progress], None]) -> Ve
     except VendorError as error:
         log.warning("stream not compared", stream=stream, kind=error.kind, error=str(error))
         return error
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        # What the vendor sent surprised us: the figure is unknown, and the other streams need not suffer for it.
+        log.exception("stream surprised the comparison", stream=stream)
+        return SchemaChanged(stream, f"{type(error).__name__}: {error}")
     return None
 
 

@@ -7,6 +7,7 @@ have no list of their own and are read conversation by conversation; very many c
 from __future__ import annotations
 
 import datetime as dt
+import random
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from sqlmodel import Session
 
 from jobs.connectors.base import Page, Record, Thread, Window
-from jobs.connectors.errors import SchemaChanged
+from jobs.connectors.errors import BadRecord, SchemaChanged
 from jobs.page_writer import SyncRun, arrange, find_homes, table_of
 from jobs.rounds import Part, Position, choose
 from jobs.sync import Progress
@@ -30,6 +31,7 @@ WITH: Mapping[str, tuple[str, ...]] = {"messages": ("attachments",)}
 PER_PARENT: Mapping[str, str] = {"messages": "conversations"}
 # Linear's window ends at the start of a run; here what changes during the crawl is to be seen too.
 AHEAD = dt.timedelta(days=1)
+_STRANGERS_AT_MOST = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,14 @@ class Seen:
 
     ``shown`` are vendor ids in the vendor's order, ``altered`` those whose rows here differed when they were shown.
     ``homes`` only for records that were not here. ``total`` is set instead where the vendor's count had to do.
+    ``gone`` are ids that no list shows, here or not, and that the vendor does not know when asked for them.
     """
 
     shown: dict[str, None] = field(default_factory=dict[str, None])
     altered: set[str] = field(default_factory=set[str])
     homes: dict[str, Home] = field(default_factory=dict[str, Home])
     total: int | None = None
+    gone: set[str] = field(default_factory=set[str])
 
 
 class Sweep:
@@ -116,6 +120,8 @@ class Sweep:
             empty = empty and not page.records and not page.rejected
             complete = complete or page.scanned_all
             progress(Progress(self.run.connection.connector, stream, number, len(self.seen(stream).shown)))
+        if stream == "contacts" and stream in self.deep:
+            self._look_up_strangers()
         if self.run.connection.connector == "attio" and empty and not complete and self.here(stream):
             # An object that an administrator switched off answers like one that was never there.
             raise SchemaChanged(stream, "the vendor has switched this object off")
@@ -139,6 +145,26 @@ class Sweep:
             with reading() as session:
                 altered = stored_content.find_altered_blockers(session, self.run.connection.id, blockers)
             self._blocked_wrongly = altered
+
+    def _look_up_strangers(self) -> None:
+        """Ask by id for the contacts that the list hides and no conversation shows (any more)."""
+        place, seen = table_of(self.run, "contacts"), self.seen("contacts")
+        with reading() as session:
+            held = queries.read_inventory(session, place, self.run.connection.id)
+        unshown = [each for each, row in held.items() if not row.listed and each not in seen.shown]
+        # By chance where there are too many for one pass, so that every one has its turn.
+        chosen = random.sample(unshown, min(len(unshown), _STRANGERS_AT_MOST))
+        for vendor_id in chosen:
+            try:
+                record = self.run.connector.fetch_one("contacts", vendor_id)
+            except (BadRecord, KeyError, TypeError, ValueError, AttributeError):
+                # It exists, though it cannot be read.
+                seen.shown.setdefault(vendor_id, None)
+                continue
+            if record is None:
+                seen.gone.add(vendor_id)
+            else:
+                self._note("contacts", Page("contacts", (record,)))
 
     def _note(self, stream: str, page: Page) -> None:
         by_stream: dict[str, list[Record]] = {}

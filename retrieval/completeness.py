@@ -29,15 +29,18 @@ def read(session: Session, scope: Scope) -> dict[str, SourceCompleteness]:
     found: dict[str, SourceCompleteness] = {}
     for connector, mine in connections.items():
         total = total_of(streams.get(connector, []))
+        synced_at = _synced_at(mine)
         found[connector] = SourceCompleteness(
             pct=total.pct,
-            age_s=_age_s(mine, now),
+            age_s=None if synced_at is None else max(0, round((now - synced_at).total_seconds())),
+            synced_at=synced_at,
             is_unknown=total.is_unknown,
             known_at=total.known_at,
         )
     return found
 
 
-def _age_s(connections: list[ConnectionFacts], now: dt.datetime) -> int | None:
-    successes = [each.last_success_at for each in connections if each.last_success_at is not None]
-    return max(0, round((now - min(successes)).total_seconds())) if successes else None
+def _synced_at(connections: list[ConnectionFacts]) -> dt.datetime | None:
+    return min(
+        (each.last_success_at for each in connections if each.last_success_at is not None), default=None
+    )

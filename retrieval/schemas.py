@@ -118,13 +118,15 @@ class Stats(Frozen):
 
 
 class SourceCompleteness(Frozen):
-    """How complete the copy of one connector is (per cent) and how old the copy is (seconds).
+    """How complete the copy of one connector is (per cent), when it was brought up to date, and how old it was (seconds)
+    when the answer was computed.
 
     ``pct`` is None while completeness ``is_unknown`` (``known_at``: when there was a figure last) or was never measured.
     """
 
     pct: float | None = None
     age_s: int | None = None
+    synced_at: datetime | None = None
     is_unknown: bool = False
     known_at: datetime | None = None
 

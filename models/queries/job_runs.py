@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, delete, func, or_, select, text, update
+from sqlalchemy import case, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col
 
 from models.infra.clock import utcnow
 from models.infra.ids import AccountScopeId, ConnectionId, JobRunId
-from models.infra.scope import Scope
 from models.tables.platform import AccountScope, JobOutbox, JobRun, ScheduledJob, VendorConnection
 
 ACTIVE = ("queued", "running")
@@ -99,23 +98,6 @@ def take_over_queued(session: Session, run_id: JobRunId, from_whom: str, request
 def save_progress(session: Session, run_id: JobRunId, progress: dict[str, Any]) -> None:
     """Overwrite what a running job says about itself."""
     session.execute(update(JobRun).where(col(JobRun.id) == run_id).values(progress=progress))
-
-
-def list_recent(session: Session, scope: Scope, limit: int = 50) -> Sequence[JobRun]:
-    """The scope's newest runs (its projects' and those about the whole scope), newest first."""
-    return (
-        session.execute(
-            select(JobRun)
-            .where(
-                col(JobRun.account_scope_id) == scope.account_scope_id,
-                or_(col(JobRun.project_id).is_(None), col(JobRun.project_id).in_(scope.project_ids)),
-            )
-            .order_by(col(JobRun.queued_at).desc())
-            .limit(limit)
-        )
-        .scalars()
-        .all()
-    )
 
 
 def list_active(session: Session, *, older_than: dt.datetime, limit: int = 200) -> Sequence[JobRun]:
@@ -234,8 +216,3 @@ def list_account_scopes(session: Session) -> Sequence[UUID]:
     return (
         session.execute(select(col(AccountScope.id)).order_by(col(AccountScope.created_at))).scalars().all()
     )
-
-
-def count_outbox(session: Session) -> int:
-    """How many jobs wait for the queue to come back."""
-    return session.execute(select(func.count()).select_from(JobOutbox)).scalar_one()

@@ -92,6 +92,22 @@ def test_a_citation_jumps_to_its_evidence_and_gives_it_the_focus(page: Page, tow
     expect(page.locator(f"#evidence-{number}")).to_be_in_viewport()
 
 
+def test_an_answer_names_how_complete_and_how_old_each_of_its_sources_is(page: Page, tower: Tower):
+    _ask(page, tower, ENGLISH)
+    sources = page.locator("[data-answer-source]")
+    expect(sources.first).to_contain_text("completeness 100%")
+    expect(sources.first.locator("ct-time")).to_be_visible()
+    shown = {
+        line
+        for each in page.locator("[data-evidence] header").all()
+        for line in each.inner_text().split("\n")
+    }
+    of = {"Message": "Chatwoot", "Issue": "Linear", "Comment": "Linear", "Deal": "Attio", "Note": "Attio"}
+    of["Company"] = "Attio"
+    named = {each.inner_text().partition(":")[0] for each in sources.all()}
+    assert named == {of[line] for line in shown & of.keys()}
+
+
 def test_the_question_is_in_the_url_and_survives_a_reload(page: Page, tower: Tower):
     _ask(page, tower, ENGLISH)
     page.reload()

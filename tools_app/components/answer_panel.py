@@ -11,7 +11,7 @@ from tools_app.components.elements import CARD, address, icon, inline_style, rel
 from tools_app.i18n import formats
 from tools_app.i18n.catalogue import text, text_or
 from tools_app.i18n.locale_state import t
-from tools_app.services.views import AnswerView
+from tools_app.services.views import AnswerSource, AnswerView
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,18 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A copy that the answer rests on: how complete in words, and since when it is up to date.
+
+    `known_iso`: when completeness was known last; empty unless it is unknown now. `synced_iso` is empty before a sync.
+    """
+
+    words: str
+    synced_iso: str
+    known_iso: str
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerText:
     """An answer ready to be shown."""
 
@@ -42,9 +54,7 @@ class AnswerText:
     quality: str = ""
     parts: tuple[Part, ...] = ()
     facts: str = ""
-    completeness: str = ""
-    # When completeness was known last; empty unless it is unknown now.
-    known_iso: str = ""
+    sources: tuple[Source, ...] = ()
 
 
 def present(view: AnswerView, locale: str) -> AnswerText:
@@ -62,7 +72,6 @@ def present(view: AnswerView, locale: str) -> AnswerText:
     timing = (
         text(locale, "answer.cached") if view.cached else text(locale, "answer.took", ms=str(view.took_ms))
     )
-    known, known_at = view.completeness_pct is not None, view.completeness_known_at
     return AnswerText(
         query_run_id=view.query_run_id,
         answerable=view.answerable,
@@ -80,14 +89,21 @@ def present(view: AnswerView, locale: str) -> AnswerText:
             for part in view.quality_parts
         ),
         facts=" · ".join([*counts, text_or(locale, f"mode.{view.mode}", view.mode), timing]),
-        completeness=text(
-            locale,
-            "answer.completeness",
-            value=formats.percent(locale, view.completeness_pct)
-            if known
-            else text(locale, "unit.unknown" if view.completeness_unknown else "unit.not_measured"),
-        ),
-        known_iso=known_at.isoformat() if view.completeness_unknown and known_at else "",
+        sources=tuple(_source(each, locale) for each in view.sources),
+    )
+
+
+def _source(source: AnswerSource, locale: str) -> Source:
+    value = (
+        text(locale, "unit.unknown" if source.is_unknown else "unit.not_measured")
+        if source.pct is None
+        else formats.percent(locale, source.pct)
+    )
+    name = text_or(locale, f"connector.{source.connector}", source.connector)
+    return Source(
+        text(locale, "answer.source", connector=name, value=value),
+        source.synced_at.isoformat() if source.synced_at else "",
+        source.known_at.isoformat() if source.is_unknown and source.known_at else "",
     )
 
 
@@ -135,13 +151,7 @@ def answer_panel(answer: Annotated[Any, AnswerText], feedback: rx.Component) -> 
         ),
         rx.el.div(
             rx.el.span(answer.facts, class_name="tabular"),
-            rx.el.span(
-                answer.completeness,
-                rx.cond(
-                    answer.known_iso != "",
-                    rx.el.span(" · ", t("completeness.last_figure"), " ", relative_time(answer.known_iso)),
-                ),
-            ),
+            rx.foreach(answer.sources, _source_line),
             class_name="mt-4 flex flex-wrap gap-x-4 gap-y-1 text-xs text-ink-3",
         ),
         rx.el.div(
@@ -152,6 +162,21 @@ def answer_panel(answer: Annotated[Any, AnswerText], feedback: rx.Component) -> 
         class_name=f"{CARD} p-5",
         aria_label=t("answer.label"),
         aria_live="polite",
+    )
+
+
+def _source_line(source: Annotated[Any, Source]) -> rx.Component:
+    return rx.el.span(
+        source.words,
+        rx.cond(
+            source.known_iso != "",
+            rx.el.span(" · ", t("completeness.last_figure"), " ", relative_time(source.known_iso)),
+        ),
+        rx.cond(
+            source.synced_iso != "",
+            rx.el.span(" · ", t("answer.synced"), " ", relative_time(source.synced_iso)),
+        ),
+        data_answer_source=True,
     )
 
 

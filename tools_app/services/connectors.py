@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from sqlmodel import Session
 
 from jobs import enqueue
+from jobs.enqueue import CadenceState
 from models.infra.database import reading
 from models.infra.scope import Scope
 from models.queries import connector_overview as overview
 from models.queries import runs_overview
 from models.queries.dashboard_board import STREAM_CODES, read_board
 from models.queries.moment import Moment
-from models.queries.projects import list_projects
 from models.queries.runs_overview import RunFacts
 from models.queries.stream_sets import set_code
 from tools_app.services.job_requests import RequestedRun, ask_for
-from tools_app.services.moments import scope_and_moment
+from tools_app.services.moments import scope_projects_and_moment
 from tools_app.services.records import project_name, records_query
 from tools_app.services.run_views import progress_view
 from tools_app.services.trust import state_of
@@ -30,20 +30,20 @@ SYNC_CADENCE = "sync"
 def connectors_state(scope: Scope) -> tuple[ConnectorCard, ...]:
     """Every connection of the account scope with its streams and what it is doing."""
     with reading() as session:
-        _, moment = scope_and_moment(session, scope)
-        return cards(session, scope, moment)
+        return cards(session, scope, enqueue.list_cadences(session))
 
 
-def cards(session: Session, scope: Scope, moment: Moment) -> tuple[ConnectorCard, ...]:
+def cards(session: Session, scope: Scope, cadences: Sequence[CadenceState]) -> tuple[ConnectorCard, ...]:
     """`connectors_state` inside a session that is open already."""
+    _, projects, moment = scope_projects_and_moment(session, scope)
+    project = project_name(scope, projects)
     connections = overview.list_connections(session, scope.account_scope_id)
-    project = project_name(scope, list_projects(session, scope.account_scope_id))
     rows = read_board(session, scope, moment, codes=STREAM_CODES).streams()
     streams = overview.count_streams(session, scope, connections, rows)
     active = reversed(runs_overview.active_runs(session, scope))
     running = {run.subject: run for run in active if run.job == "sync"}
     circuits = enqueue.open_circuits({(each.connector, each.base_url) for each in connections})
-    turn = next((each for each in enqueue.list_cadences(session) if each.name == SYNC_CADENCE), None)
+    turn = next((each for each in cadences if each.name == SYNC_CADENCE), None)
     return tuple(
         _card(
             each,
@@ -64,7 +64,7 @@ def _card(
     run: RunFacts | None,
     moment: Moment,
     project: str,
-    turn: enqueue.CadenceState | None,
+    turn: CadenceState | None,
     *,
     circuit_open: bool,
 ) -> ConnectorCard:

@@ -8,7 +8,6 @@ from models.infra.scope import Scope
 from models.queries import connector_overview, crm, runs_overview
 from models.queries.crm import UnmappedStage
 from tools_app.services import connectors
-from tools_app.services.moments import scope_and_moment
 from tools_app.services.run_views import run_row
 from tools_app.services.schedule import ScheduleRow, schedule_rows
 from tools_app.services.search import index_coverage
@@ -47,10 +46,10 @@ def jobs_view(
 
     `errors` are dead letters alone when `only_dead`; the counts are of all.
     """
-    queue = enqueue.jobs_status(scope, limit=1)
+    queue = enqueue.queue_status()
     with reading() as session:
-        _, moment = scope_and_moment(session, scope)
-        cards = connectors.cards(session, scope, moment)
+        cadences = enqueue.list_cadences(session)
+        cards = connectors.cards(session, scope, cadences)
         recent = runs_overview.list_runs(session, scope, limit=runs_shown + 1)
         errors = connector_overview.list_errors(
             session,
@@ -61,14 +60,14 @@ def jobs_view(
         )
         dead_letters = connector_overview.count_dead_letters(session, scope)
         stages = tuple(crm.list_unmapped_stages(session, scope, limit=_STAGES))
-        schedule = schedule_rows(session, scope, queue.schedule)
+        schedule = schedule_rows(session, scope, cadences)
     connector_of = {card.connection_id: card.connector for card in cards}
     return JobsView(
         connectors=cards,
         runs=tuple(run_row(run) for run in recent[:runs_shown]),
         coverage=index_coverage(scope),
         queues=tuple(QueueRow(each.name, each.waiting, each.workers) for each in queue.queues),
-        queue_online=queue.queue_online,
+        queue_online=queue.is_online,
         errors=tuple(
             ErrorRow(
                 str(each.id),

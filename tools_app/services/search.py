@@ -24,7 +24,6 @@ from models.infra.database import reading, transaction
 from models.infra.errors import InvalidInput, NotFound
 from models.infra.ids import AccountScopeId, QueryRunId
 from models.infra.scope import Scope
-from models.queries.completeness import Total, weakest
 from models.queries.projects import list_projects
 from models.queries.query_log import run_projects
 from tools_app.services import audit_trail
@@ -33,6 +32,7 @@ from tools_app.services.moments import scope_and_moment
 from tools_app.services.run_log import run_log
 from tools_app.services.views import (
     AnswerSentence,
+    AnswerSource,
     AnswerView,
     EvidenceCard,
     IndexCoverage,
@@ -138,9 +138,6 @@ def view_of(scope: Scope, found: "Answer") -> AnswerView:
         )
         for each in found.evidence
     )
-    completeness = weakest(
-        [Total(each.pct, each.is_unknown, each.known_at) for each in found.completeness.values()]
-    )
     return AnswerView(
         query_run_id=str(found.query_run_id),
         query=found.query,
@@ -160,9 +157,18 @@ def view_of(scope: Scope, found: "Answer") -> AnswerView:
         cached=found.cached,
         code=found.code,
         params={} if found.answerable else _flat(found.params),
-        completeness_pct=completeness.pct,
-        completeness_unknown=completeness.is_unknown,
-        completeness_known_at=completeness.known_at,
+        sources=_sources(found),
+    )
+
+
+def _sources(found: "Answer") -> tuple[AnswerSource, ...]:
+    from retrieval.quality import CONNECTOR_OF  # noqa: PLC0415
+
+    used = {CONNECTOR_OF[each.source_type] for each in found.evidence} or set(found.completeness)
+    return tuple(
+        AnswerSource(connector, each.pct, each.is_unknown, each.known_at, each.synced_at)
+        for connector, each in sorted(found.completeness.items())
+        if connector in used
     )
 
 

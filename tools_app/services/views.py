@@ -374,12 +374,23 @@ class SourceCount:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerSource:
+    """One connector's copy: how complete (`pct`, None while unknown or never measured) and since when up to date.
+
+    `known_at`: when there was a figure last, while completeness `is_unknown`.
+    """
+
+    connector: str
+    pct: float | None
+    is_unknown: bool = False
+    known_at: datetime | None = None
+    synced_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerView:
     """An answer, or an honest refusal: then `answerable` is False, `code` names why (`refusal.<code>`) and `sentences` are
-    what comes closest.
-
-    `completeness_pct` is None while completeness is unknown (`completeness_known_at`: when there was a figure last) or
-    has not been measured.
+    what comes closest. `sources` are the copies that the evidence is from; all that were searched where there is none.
     """
 
     query_run_id: str
@@ -395,6 +406,4 @@ class AnswerView:
     cached: bool = False
     code: str = ""
     params: dict[str, str] = field(default_factory=dict)
-    completeness_pct: float | None = None
-    completeness_unknown: bool = False
-    completeness_known_at: datetime | None = None
+    sources: tuple[AnswerSource, ...] = ()
