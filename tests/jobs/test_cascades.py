@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from sqlmodel import col, select
 
-from jobs import cascade, enqueue, queues, runs, tasks
+from jobs import cascade, enqueue, outbox, queues, runs, tasks
 from jobs.cascade import FollowUp
 from models.infra.database import reading, transaction
 from models.queries import completeness, job_runs
@@ -172,7 +172,7 @@ def test_what_one_repair_leaves_is_mended_by_the_next_until_nothing_waits(
 
 def test_every_job_of_the_table_exists() -> None:
     named = {*cascade.AFTER, *(each.job for stages in cascade.AFTER.values() for each in stages)}
-    assert {runs.function_of(job) for job in named} <= set(queues.FUNCTIONS)
+    assert {outbox.function_of(job) for job in named} <= set(queues.FUNCTIONS)
 
 
 def test_a_later_stage_is_one_line_of_the_table(
