@@ -21,6 +21,11 @@ class Figures:
     extra: list[str] = field(default_factory=list[str])
     stale: list[str] | None = None
 
+    @property
+    def wrong(self) -> int:
+        """How many records differ."""
+        return len(self.missing) + len(self.extra) + len(self.stale or ())
+
 
 def compare(
     seen: Seen,

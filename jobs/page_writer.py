@@ -216,7 +216,7 @@ def find_homes(session: Session, run: Placing, stream: str, found: Iterable[Reco
 
 
 def find_known_home(
-    session: Session, run: SyncRun, stream: str, vendor_id: str, payload: Mapping[str, Any]
+    session: Session, run: Placing, stream: str, vendor_id: str, payload: Mapping[str, Any]
 ) -> ProjectId | None:
     """Return the project of a record that could not be read: that of its row, or of the parent its payload names.
 

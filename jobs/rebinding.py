@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlmodel import Session
 
 from jobs import crm_mirror, graph, indexing
-from jobs.page_writer import find_homes, read_router
+from jobs.page_writer import find_homes, find_known_home, read_router
 from jobs.routing import Router
 from jobs.stored_records import ROUTED, Stored, read_stored
 from models.infra.cache import cache
@@ -122,7 +122,7 @@ def _rehome(session: Session, rules: _Rules) -> Moved:
             moved.streams[stream] = len(vendor_ids)
             rows.link_peers(session, table, connection.id, vendor_ids)
     if moved.total:
-        _bring_along(session, connection, moved, threads)
+        _bring_along(session, rules, moved, threads)
     return moved
 
 
@@ -141,15 +141,28 @@ def _homes(session: Session, rules: _Rules, stream: str, batch: list[Stored]) ->
     return homes
 
 
+def _move_errors(session: Session, rules: _Rules, stream: str) -> None:
+    """Let queued errors be where their records are; those without a row, where the parent is that their payload names."""
+    table, connection_id = STREAM_TABLES[rules.connection.connector, stream].table, rules.connection.id
+    rehoming.move_errors(session, table, stream, connection_id)
+    homes = {
+        each.id: find_known_home(session, rules, stream, each.unit, each.payload)
+        for each in rehoming.read_rowless_errors(session, table, stream, connection_id)
+    }
+    if homes:
+        rehoming.place_errors(session, homes)
+
+
 def _bring_along(
-    session: Session, connection: ConnectionRow, moved: Moved, threads: Mapping[ThreadKind, list[UUID]]
+    session: Session, rules: _Rules, moved: Moved, threads: Mapping[ThreadKind, list[UUID]]
 ) -> None:
     """Move what is derived of the rows: CRM tables, errors, chunks with their vectors, the graph."""
+    connection = rules.connection
     if connection.connector == "attio":
         crm_mirror.mirror_within(session, connection.id)
-    for (connector, stream), place in STREAM_TABLES.items():
+    for connector, stream in STREAM_TABLES:
         if connector == connection.connector:
-            rehoming.move_errors(session, place.table, stream, connection.id)
+            _move_errors(session, rules, stream)
     for kind, ids in threads.items():
         indexing.rebuild_threads(session, connection.account_scope_id, kind, ids)
     graph.refresh_within(session, connection.account_scope_id)

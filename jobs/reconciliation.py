@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from rq.timeouts import JobTimeoutException
 from sqlmodel import Session
 
+from jobs import round_figures
 from jobs.comparison import Figures, compare, sum_of
-from jobs.connectors.errors import CredentialsInvalid, VendorError
+from jobs.connectors.errors import CredentialsInvalid, SchemaChanged, VendorDown, VendorError
 from jobs.crm_mirror import count_differences
 from jobs.page_writer import SyncRun, table_of
 from jobs.rounds import Position, keep_position, read_position
@@ -33,6 +35,7 @@ from models.queries.records import STREAM_TABLES
 log = get_logger(__name__)
 
 IDS_AT_MOST = 10_000
+_IN_PARTS = ("messages", "attachments")
 _KEEP = dt.timedelta(days=90)
 # A pass that is not deep is satisfied with the vendor's own count above this many records of a stream, and with the
 # last figure of a stream that costs a request a parent while it is younger than this.
@@ -56,6 +59,8 @@ class StreamResult:
     extra: int | None
     stale: int | None
     error: str | None = None
+    # Differences in what this pass read; the other figures are of all parts where an account is read in parts.
+    found: int = 0
 
     @property
     def delta(self) -> float | None:
@@ -127,6 +132,9 @@ def reconcile(
                 results[each] = _measure(sweep, each, measured_at, error)
             if stream in PER_PARENT and error is None:
                 _keep_round(sweep, [results[each] for each in (stream, *WITH.get(stream, ()))])
+    except JobTimeoutException:
+        _leave_unknown(sweep, results, failed)
+        raise
     finally:
         run.connector.close()
     unread = 0 if sweep.part is None else sweep.part.left
@@ -134,6 +142,20 @@ def reconcile(
     return ReconcileResult(
         run.connection.connector, results, run.connector.requests_made, unread, mirror_differs=differs
     )
+
+
+def _leave_unknown(
+    sweep: Sweep, results: Mapping[str, StreamResult], failed: Mapping[str, VendorError]
+) -> None:
+    """Store that what a pass without time left did not reach is unknown: it must not go on showing its last figure."""
+    late = VendorDown("the comparison did not come to its end in the time it has")
+    connector = sweep.run.connection.connector
+    for stream in streams_of(connector, sweep.run.connector.streams):
+        if stream in PER_PARENT and stream not in sweep.deep and _can_wait(sweep, stream, failed):
+            continue
+        for each in (stream, *WITH.get(stream, ())):
+            if each not in results:
+                _measure(sweep, each, utcnow(), late)
 
 
 def _deep_streams(run: SyncRun, position: Position, *, everything: bool) -> set[str]:
@@ -145,7 +167,7 @@ def _deep_streams(run: SyncRun, position: Position, *, everything: bool) -> set[
 
 
 def _keep_round(sweep: Sweep, results: Sequence[StreamResult]) -> None:
-    wrong = sum((each.missing or 0) + (each.extra or 0) + (each.stale or 0) for each in results)
+    wrong = sum(each.found for each in results)
     with transaction() as session:
         keep_position(session, sweep.run.connection, sweep.position, sweep.part, wrong)
 
@@ -178,6 +200,10 @@ def _read(sweep: Sweep, stream: str, progress: Callable[[Progress], None]) -> Ve
     except VendorError as error:
         log.warning("stream not compared", stream=stream, kind=error.kind, error=str(error))
         return error
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        # What the vendor sent surprised us: the figure is unknown, and the other streams need not suffer for it.
+        log.exception("stream surprised the comparison", stream=stream)
+        return SchemaChanged(stream, f"{type(error).__name__}: {error}")
     return None
 
 
@@ -186,12 +212,13 @@ def _measure(sweep: Sweep, stream: str, measured_at: dt.datetime, error: VendorE
     run = sweep.run
     place = table_of(run, stream)
     deep = stream in sweep.deep
-    part = sweep.part if error is None and stream in ("messages", "attachments") else None
+    part = sweep.part if error is None and stream in _IN_PARTS else None
     below = None if part is None else part.threads
     with transaction() as session:
         local = queries.read_inventory(session, place, run.connection.id, below=below)
         previous = queries.last_known_pct(session, run.connection.id, stream)
-        parts: Mapping[ProjectId, Figures] = {}
+        parts: dict[ProjectId, Figures] = {}
+        found = 0
         if error is not None:
             whole = _row(
                 run, stream, measured_at, method="unknown", local_count=len(local), error_kind=error.kind
@@ -208,11 +235,16 @@ def _measure(sweep: Sweep, stream: str, measured_at: dt.datetime, error: VendorE
                 run.router.unassigned,
                 deep=deep,
             )
+            found = sum(each.wrong for each in parts.values())
+            if part is not None:
+                round_figures.add_earlier(session, sweep, stream, part, parts, local)
+            elif stream in _IN_PARTS:
+                round_figures.forget(session, sweep, stream)
             whole = _figures_row(run, stream, measured_at, sum_of(parts.values(), deep=deep))
             whole["duplicates"] = queries.count_duplicates(session, place, run.connection.id)
         shares = [_share_row(run, stream, measured_at, project, each) for project, each in parts.items()]
         queries.add_metrics(session, [whole, *shares], keep=_KEEP)
-        result = _result(stream, whole, previous, error)
+        result = replace(_result(stream, whole, previous, error), found=found)
         alert = _record(session, run, result)
     if alert:
         events.publish("completeness_drop", alert)

@@ -62,15 +62,16 @@ def choose(conversations: Collection[str], position: Position) -> Part | None:
     if len(conversations) <= share:
         return None
     start = position.after or ""
-    waiting = sorted((each for each in conversations if _order(each) > _order(start)), key=_order)
+    waiting = sorted((each for each in conversations if order(each) > order(start)), key=order)
     if not waiting:  # what was to come is gone: a new round
-        start, waiting = "", sorted(conversations, key=_order)
+        start, waiting = "", sorted(conversations, key=order)
     chosen = waiting[:share]
     left = len(waiting) - len(chosen)
     return Part(tuple(chosen), start, chosen[-1] if left else None, left)
 
 
-def _order(vendor_id: str) -> tuple[int, str]:
+def order(vendor_id: str) -> tuple[int, str]:
+    """Where a conversation comes in a round."""
     # Ids are numbers without leading zeros: the longer one is the greater one.
     return len(vendor_id), vendor_id
 

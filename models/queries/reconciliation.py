@@ -60,6 +60,22 @@ def read_inventory(
     return {row.vendor_id: Held(ProjectId(row.project_id), row.synced_at, row.listed) for row in found}
 
 
+def read_held(
+    session: Session, place: StreamTable, connection_id: ConnectionId, vendor_ids: Collection[str]
+) -> dict[str, dt.datetime]:
+    """Return when the live rows among these records were written last."""
+    if not vendor_ids:
+        return {}
+    found = session.execute(
+        text(
+            f"SELECT vendor_id, synced_at FROM {place.table}"  # noqa: S608 - table from STREAM_TABLES
+            " WHERE connection_id = :connection AND deleted_at IS NULL AND vendor_id = ANY(:ids)"
+        ),
+        {"connection": connection_id, "ids": list(vendor_ids)},
+    )
+    return {row.vendor_id: row.synced_at for row in found}
+
+
 def _below(place: StreamTable) -> str:
     threads = (
         "conversation_id IN (SELECT id FROM cw_conversations"

@@ -77,6 +77,42 @@ def move_errors(session: Session, table: str, stream: str, connection_id: Connec
     )
 
 
+@dataclass(frozen=True, slots=True)
+class RowlessError:
+    """A queued error of a project whose record never came to be a row."""
+
+    id: UUID
+    unit: str
+    payload: Mapping[str, Any]
+    project_id: ProjectId
+
+
+def read_rowless_errors(
+    session: Session, table: str, stream: str, connection_id: ConnectionId
+) -> list[RowlessError]:
+    """Return the queued errors of a stream that stand in a project and have no row of their own."""
+    found = session.execute(
+        text(
+            "SELECT e.id, e.unit, e.payload, e.project_id FROM connector_errors e"  # noqa: S608 - from STREAM_TABLES
+            f" LEFT JOIN {table} t ON t.connection_id = e.connection_id AND t.vendor_id = e.unit"
+            " WHERE e.connection_id = :connection AND e.stream = :stream AND e.project_id IS NOT NULL AND t.id IS NULL"
+        ),
+        {"connection": connection_id, "stream": stream},
+    )
+    return [RowlessError(row.id, row.unit, row.payload or {}, ProjectId(row.project_id)) for row in found]
+
+
+def place_errors(session: Session, homes: Mapping[UUID, ProjectId | None]) -> None:
+    """Put queued errors into projects, or into none where nobody knows."""
+    session.execute(
+        text(
+            "UPDATE connector_errors e SET project_id = w.project_id"
+            " FROM unnest(CAST(:ids AS uuid[]), CAST(:homes AS uuid[])) AS w (id, project_id) WHERE e.id = w.id"
+        ),
+        {"ids": list(homes), "homes": list(homes.values())},
+    )
+
+
 def forget_findings(session: Session, connection_id: ConnectionId, left: Collection[ProjectId]) -> None:
     """Drop what comparisons and themes tell of records in projects that some have left: both are made again."""
     session.execute(

@@ -2,8 +2,8 @@
 
 Logistic regression with ridge (Hastie, Tibshirani, Friedman: The Elements of Statistical Learning, 4.4). Questions without an
 answer are few, so each question also serves twice without one: asked about another client, and with its evidence
-hidden. The threshold is the lowest that refuses the wanted share of the not-answerable questions, judged on
-probabilities that are cross-validated by project.
+hidden. The threshold is the one under which refusing is right most often, questions with and without an answer having equal
+say (balanced accuracy), judged on probabilities that are cross-validated by project.
 """
 
 from __future__ import annotations
@@ -75,14 +75,17 @@ def collect(
     return judged
 
 
-def fit(judged: Sequence[Judged], *, refused: float = 0.84) -> tuple[Support, Rates]:
-    """The support model of the whole set that refuses this share of the not-answerable questions, and what it costs."""
+def fit(judged: Sequence[Judged]) -> tuple[Support, Rates]:
+    """The support model of the whole set, its threshold the most balanced one, and what it refuses.
+
+    Raises ValueError unless there are questions with and without an answer.
+    """
     chances = cross_validated(judged)
     of_case = {
         case: np.array([chance for chance, item in zip(chances, judged, strict=True) if item.case == case])
         for case in _WEIGHTS
     }
-    threshold = round(float(np.quantile(of_case["not_answerable"], refused)) + 0.001, 3)
+    threshold = balanced(of_case["answerable"], of_case["not_answerable"])
     weights, bias = _fit(judged)
     model = Support(
         weights={
@@ -94,6 +97,22 @@ def fit(judged: Sequence[Judged], *, refused: float = 0.84) -> tuple[Support, Ra
     )
     rates = {case: float((values < threshold).mean()) for case, values in of_case.items()}
     return model, Rates(rates["not_answerable"], rates["elsewhere"], rates["answerable"])
+
+
+def balanced(answerable: Matrix, not_answerable: Matrix) -> float:
+    """The threshold, to three decimals, that keeps the answerable and refuses the others best; in a plateau its middle.
+
+    Raises ValueError when either is missing.
+    """
+    if not len(answerable) or not len(not_answerable):
+        raise ValueError("a threshold needs questions with and without an answer")
+    grid = np.arange(1, 1000) / 1000
+    kept = (answerable[None, :] >= grid[:, None]).mean(axis=1)
+    right = kept + (not_answerable[None, :] < grid[:, None]).mean(axis=1)
+    best = np.flatnonzero(right > right.max() - 1e-9)
+    # Of several plateaus the first: in doubt a question is answered.
+    run = best[: int(np.argmax(np.append(np.diff(best) != 1, True))) + 1]
+    return float(grid[run[len(run) // 2]])
 
 
 def cross_validated(judged: Sequence[Judged]) -> Matrix:

@@ -344,3 +344,13 @@ def test_a_rule_that_was_changed_by_hand_is_noticed_by_the_deep_comparison_and_f
     left = rows_of(scope, "acme")
     left.pop("entities", 0)
     assert left == {}
+
+
+def test_the_error_of_a_record_that_never_came_follows_the_parent_it_names(small: SmallVendors) -> None:
+    scope, connection_id = small.connect("linear")
+    small.fault(vendor="linear", kind="bad_record", contains="query Comments", times=1)
+    run_sync(connection_id)
+    where = "SELECT DISTINCT project_id FROM connector_errors WHERE stream = 'comments' AND project_id IS NOT NULL"
+    assert change(where) == [str(scope.projects["acme"])]
+    rebind(scope, connection_id, "acme", "beta")
+    assert change(where) == [str(scope.projects["beta"])]

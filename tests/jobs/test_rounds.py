@@ -178,3 +178,36 @@ def test_parts_cover_every_conversation_once_in_half_the_passes_of_a_day(
     assert sorted(read) == sorted(ids)
     assert part is not None
     assert part.left == 0
+
+
+def test_what_is_missing_in_one_part_is_missing_in_the_figure_of_all(copied: ConnectionId) -> None:
+    oldest = sorted(conversations(), key=rounds.order)[:2]
+    lost = change(
+        "DELETE FROM cw_messages WHERE conversation_id IN"
+        " (SELECT id FROM cw_conversations WHERE vendor_id = ANY(:oldest)) RETURNING vendor_id",
+        oldest=oldest,
+    )
+    assert lost
+    passes_of_a_round(copied)
+    measure(copied)
+    measure(copied, deep=False)  # of other conversations
+    newest = next(row for row in metrics("messages") if row.project_id is None)
+    here = int(change("SELECT count(*) FROM cw_messages WHERE deleted_at IS NULL")[0])
+    assert (newest.missing, newest.local_count) == (len(lost), here)
+    assert newest.completeness_pct == pytest.approx(100 * here / (here + len(lost)))
+    assert {each for row in metrics("messages") if row.project_id for each in row.missing_ids} >= set(lost)
+    repair_connection(copied)
+    measure(copied, deep=False)
+    whole = next(row for row in metrics("messages") if row.project_id is None)
+    assert (whole.missing, whole.completeness_pct) == (0, 100.0)
+
+
+def test_an_account_that_fits_into_one_pass_again_is_counted_anew(
+    copied: ConnectionId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes_of_a_round(copied)
+    monkeypatch.setattr("jobs.rounds.THREADS_AT_MOST", 5_000)
+    measure(copied)
+    newest = next(row for row in metrics("messages") if row.project_id is None)
+    here = int(change("SELECT count(*) FROM cw_messages WHERE deleted_at IS NULL")[0])
+    assert (newest.vendor_count, newest.local_count, newest.completeness_pct) == (here, here, 100.0)

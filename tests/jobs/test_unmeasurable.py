@@ -1,0 +1,79 @@
+"""A comparison that cannot come to its end leaves no figure standing as if it were today's."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from rq.timeouts import JobTimeoutException
+
+from jobs.reconciliation import reconcile
+from jobs.sandbox.world.authored import StudioWorld
+from jobs.sync import Progress
+from models.infra.database import reading
+from models.queries.completeness import list_completeness
+from tests.jobs.copies import measure, run_sync
+from tests.jobs.sandbox.harness import write_studio
+from tests.jobs.small_vendors import SmallVendors, small_vendors
+from tests.scopes import MadeScope
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> StudioWorld:
+    return write_studio(tmp_path_factory.mktemp("studio"))
+
+
+@pytest.fixture
+def small(
+    database: str, studio: StudioWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SmallVendors]:
+    yield from small_vendors(studio, tmp_path, database, monkeypatch)
+
+
+def shown(scope: MadeScope) -> dict[str, float | None]:
+    with reading() as session:
+        return {each.stream: each.pct for each in list_completeness(session, scope.all)}
+
+
+def without_page_info(
+    answer: Callable[[httpx.Request], httpx.Response],
+) -> Callable[[httpx.Request], httpx.Response]:
+    def changed(request: httpx.Request) -> httpx.Response:
+        response = answer(request)
+        body = response.json()
+        for each in (body.get("data") or {}).values():
+            if isinstance(each, dict):
+                each.pop("pageInfo", None)
+        return httpx.Response(response.status_code, json=body)
+
+    return changed
+
+
+def test_an_answer_nobody_expected_makes_every_figure_unknown(
+    small: SmallVendors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope, connection = small.connect("linear")
+    run_sync(connection)
+    measure(connection)
+    assert set(shown(scope).values()) == {100.0}
+    monkeypatch.setattr(small.bridge, "handle_request", without_page_info(small.bridge.handle_request))
+    found = measure(connection)
+    assert {each.pct for each in found.streams.values()} == {None}
+    assert all("pageInfo" in str(each.error) for each in found.streams.values())
+    assert set(shown(scope).values()) == {None}
+
+
+def test_a_pass_that_runs_out_of_time_leaves_unknown_what_it_did_not_reach(small: SmallVendors) -> None:
+    scope, connection = small.connect("chatwoot")
+    run_sync(connection)
+    measure(connection)
+
+    def late(progress: Progress) -> None:
+        if progress.stream == "contacts":
+            raise JobTimeoutException
+
+    with pytest.raises(JobTimeoutException):
+        reconcile(connection, deep=True, progress=late)
+    after = shown(scope)
+    assert {stream for stream, pct in after.items() if pct is not None} == {"inboxes", "conversations"}
+    assert {"contacts", "messages", "attachments"} <= after.keys()
