@@ -13,8 +13,7 @@ from jobs import enqueue, tasks
 from jobs.connectors.base import Record
 from jobs.crm_mirror import mirror_connection
 from jobs.crm_stages import normalise_stage
-from jobs.page_writer import SyncRun, write_records
-from jobs.routing import Router, Rule
+from jobs.page_writer import SyncRun, read_router, write_records
 from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
 from models.infra.ids import ConnectionId, new_id
@@ -50,12 +49,10 @@ class Workspace:
     def __init__(self, slug: str) -> None:
         with transaction() as session:
             self.scope: MadeScope = make_scope(session, slug)
-            self.connection: ConnectionRow = make_connection(session, self.scope, "attio")
-        rules = [
-            Rule(number, "list", slug, self.scope.projects[slug])
-            for number, slug in enumerate(("one", "two"))
-        ]
-        router = Router(rules, self.scope.projects["unassigned"])
+            rules = tuple(("list", each, each) for each in ("one", "two"))
+            self.connection: ConnectionRow = make_connection(session, self.scope, "attio", rules=rules)
+        with reading() as session:
+            router = read_router(session, self.connection)
         self._run = SyncRun(self.connection, None, router, utcnow())  # type: ignore[arg-type]
 
     def write(self, stream: str, *records: Record) -> None:
