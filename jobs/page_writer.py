@@ -172,6 +172,10 @@ def write_records(
     run.router = read_router(session, run.connection)
     unique, batch = arrange(session, run, stream, found)
     written = rows.upsert(session, place.table, batch, exact=exact)
+    if stream == "messages":
+        deleted = [record.vendor_id for record in unique.values() if record.deleted]
+        if buried := rows.bury_attachments(session, run.connection.id, deleted):
+            run.add("attachments", deleted=buried)
     rows.link_peers(session, place.table, run.connection.id, unique.keys())
     sync_state.resolve_errors(session, run.connection.id, stream, list(unique))
     run.add(

@@ -1,6 +1,6 @@
 """Fetches the records that webhooks named, and nothing else: by their id, messages by their conversation.
 
-Written by the writer of the sync. "Not found" by id is the vendor's word that a record is gone: it gets a tombstone. A
+Written by the writer of the sync. The vendor's own "not found" says that a record is gone: it gets a tombstone. A
 hint is dropped in the transaction that follows it, so that a run killed at any point repeats at most one. What has no
 address of its own (a note, a task) is left to a sync, which the caller asks for.
 """

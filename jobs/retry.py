@@ -1,7 +1,8 @@
 """Tries the failed units of a connection again when their time has come: `connector_errors` is the queue.
 
 A record that the vendor gives by its id is read and written by itself, a message with those next to it in its
-conversation; everything else (a stream, a note) is read again by a sync, which resolves what has gone well. What fails
+conversation; everything else (a stream, a note) is read again by a sync, which resolves what has gone well. A record that
+was shown without an id cannot be asked for, and is no proof of a delete: it counts as failed once more. What fails
 once more waits longer, and after five attempts is a dead letter (`sync_state.queue_error`).
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jobs.connectors.base import Thread, Window
+from jobs.connectors.base import Thread, Window, has_id
 from jobs.connectors.errors import BadRecord, CircuitOpen, CredentialsInvalid, VendorError
 from jobs.page_writer import SyncRun, find_known_home, pause_asked, table_of, write_page, write_records
 from jobs.sync import bring_parent, fetch_missing_parents, open_run
@@ -51,6 +52,12 @@ def retry_connection(connection_id: ConnectionId) -> Retried:
     try:
         for unit in due:
             outcome.tried += 1
+            if not has_id(unit.unit):
+                # Whether it is still there, only a sync sees; here its attempts are counted to their end.
+                outcome.failed += 1
+                nameless = BadRecord(unit.unit, "it has no id by which it could be asked for")
+                queue_failure(run, unit.stream, unit.unit, nameless, unit.payload)
+                continue
             conversation = _conversation_of(unit)
             if conversation is None and (unit.unit == "stream" or unit.stream not in run.connector.by_id):
                 outcome.needs_sync = True

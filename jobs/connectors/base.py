@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
+import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -16,6 +19,8 @@ Json = Mapping[str, Any]
 Fact = tuple[str, str]
 """(rule kind, value in lower case): something a routing rule may look at, e.g. ``("team", "hpn")``."""
 
+_ID = re.compile(r"[\w.:-]+")
+_NO_ID = "unreadable:"
 PAGES_AT_MOST = 100_000  # of one list; in Chatwoot's smallest pages 1,500,000 contacts
 
 
@@ -188,12 +193,27 @@ def normalise_all(
             records.append(normalise(item))
         except UNREADABLE as error:
             payload = item if isinstance(item, dict) else {"value": repr(item)[:2000]}
-            try:
-                key = vendor_id(item)
-            except (KeyError, TypeError, AttributeError):
-                key = f"unreadable:{abs(hash(repr(item))):x}"
-            rejected.append(Rejected(stream, key, f"{type(error).__name__}: {error}", payload))
+            unit = _unit_of(item, vendor_id)
+            rejected.append(Rejected(stream, unit, f"{type(error).__name__}: {error}", payload))
     return tuple(records), tuple(rejected)
+
+
+def _unit_of(item: Any, vendor_id: Callable[[Any], str]) -> str:
+    """Return what an unreadable item is known by: its id, or a digest of it where it has none."""
+    try:
+        found = vendor_id(item)
+    except (KeyError, TypeError, AttributeError):
+        found = ""
+    if found != "None" and _ID.fullmatch(found):
+        return found
+    # The same in every process and run, so that the attempts add up.
+    written = json.dumps(item, sort_keys=True, default=repr).encode()
+    return f"{_NO_ID}{hashlib.sha256(written).hexdigest()[:32]}"
+
+
+def has_id(unit: str) -> bool:
+    """Whether a unit of the error queue is known by the id of its record, by which the vendor can be asked for it."""
+    return not unit.startswith(_NO_ID)
 
 
 def parse_time(value: object) -> dt.datetime | None:

@@ -7,29 +7,30 @@ from __future__ import annotations
 
 import httpx
 
-from jobs.connectors.errors import RequestRefused, UnusableAnswer, VendorDown
+from jobs.connectors.errors import AnswerTooLong, NotInTime, UnusableAnswer
 
 MAX_BYTES = 64 * 1024 * 1024
 # Said of the body as it was sent; here it is unpacked and whole.
-_OF_THE_TRANSFER = {"content-encoding", "content-length", "transfer-encoding"}
+_OF_THE_TRANSFER = {b"content-encoding", b"content-length", b"transfer-encoding"}
 
 
 def read_whole(response: httpx.Response, what: str) -> httpx.Response:
     """Return a streamed answer with its body.
 
-    Raises VendorDown when it is late, UnusableAnswer when it ends early, RequestRefused when it is over MAX_BYTES.
+    Raises NotInTime when it is late, UnusableAnswer when it ends early, AnswerTooLong when it is over MAX_BYTES.
     """
     content = bytearray()
     try:
         for piece in response.iter_bytes():
             content += piece
             if len(content) > MAX_BYTES:
-                raise RequestRefused(f"{what}: body over {MAX_BYTES} bytes")
+                raise AnswerTooLong(f"{what}: body over {MAX_BYTES} bytes")
     except httpx.TimeoutException as error:
-        raise VendorDown(f"{what}: no whole answer in time") from error
+        raise NotInTime(f"{what}: no whole answer in time") from error
     except httpx.RemoteProtocolError as error:
         raise UnusableAnswer(f"{what}: the body ends early ({error})") from error
-    headers = [pair for pair in response.headers.multi_items() if pair[0] not in _OF_THE_TRANSFER]
+    # As bytes: their letters may be of any encoding.
+    headers = [pair for pair in response.headers.raw if pair[0].lower() not in _OF_THE_TRANSFER]
     return httpx.Response(
         response.status_code, headers=headers, content=bytes(content), request=response.request
     )

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import ClassVar
+from typing import ClassVar, Final
+
+from models.infra.clock import utcnow
+
+LONGEST_PAUSE: Final = dt.timedelta(
+    days=1
+)  # whatever a vendor asks for; an absurd one must not silence it for good
 
 
 class VendorError(Exception):
@@ -20,14 +26,14 @@ class CredentialsInvalid(VendorError):
 
 
 class RateLimited(VendorError):
-    """The vendor asks for a pause until ``retry_at`` (UTC)."""
+    """The vendor asks for a pause until ``retry_at`` (UTC), LONGEST_PAUSE from now at most."""
 
     kind = "rate_limited"
     retryable = True
 
     def __init__(self, message: str, retry_at: dt.datetime) -> None:
         super().__init__(message)
-        self.retry_at = retry_at
+        self.retry_at = min(retry_at, utcnow() + LONGEST_PAUSE)
 
 
 class VendorDown(VendorError):
@@ -35,6 +41,10 @@ class VendorDown(VendorError):
 
     kind = "vendor_down"
     retryable = True
+
+
+class NotInTime(VendorDown):
+    """No whole answer within the time of one request."""
 
 
 class UnusableAnswer(VendorDown):
@@ -61,6 +71,10 @@ class RequestRefused(VendorError):
     """The vendor understood the request and refused it (4xx other than the above): a mistake of ours."""
 
     kind = "refused"
+
+
+class AnswerTooLong(RequestRefused):
+    """An answer over the size that is read; asking for less helps."""
 
 
 class QueryTooComplex(RequestRefused):

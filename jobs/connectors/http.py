@@ -24,8 +24,10 @@ from jobs.connectors.body import read_whole
 from jobs.connectors.breaker import Breaker, circuit_key
 from jobs.connectors.deadline import deadline, obey_deadlines
 from jobs.connectors.errors import (
+    LONGEST_PAUSE,
     CircuitOpen,
     CredentialsInvalid,
+    NotInTime,
     RateLimited,
     RequestRefused,
     UnusableAnswer,
@@ -41,6 +43,8 @@ log = get_logger(__name__)
 Classify = Callable[[httpx.Response], VendorError | None]
 Pace = Callable[[httpx.Response], dt.datetime | None]
 """From an answer's quota headers: until when to send nothing more, None when there is no need to wait."""
+Params = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+"""A function is asked at every attempt, in the moment of sending: pauses may lie between them."""
 
 _ATTEMPTS = 4
 _CLOCKS_APART_AT_MOST = dt.timedelta(days=1)  # a Date that is further off is no clock's
@@ -70,7 +74,9 @@ class VendorHttp:
         self._pace = pace
         self._timeout_s = timeout_s
         self._slots = Slots(circuit_key(connector, base_url), parallel)
-        self._quiet_until = quiet_until
+        # A longer one than any vendor may ask for was kept by a clock that was wrong.
+        kept = quiet_until is not None and quiet_until <= utcnow() + LONGEST_PAUSE
+        self._quiet_until = quiet_until if kept else None
         self._lock = threading.Lock()
         self._breaker = Breaker(circuit_key(connector, base_url))
         self._client = httpx.Client(
@@ -99,15 +105,15 @@ class VendorHttp:
         theirs = moment + self._ahead
         return min(moment, theirs), max(moment, theirs)
 
-    def get_json(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
-        """GET and return the parsed JSON body. Raises VendorError; 404 raises NotThere."""
+    def get_json(self, path: str, params: Params | None = None) -> Any:
+        """GET and return the parsed JSON body. Raises VendorError; NotThere where ``classify`` says so."""
         return self._call("GET", path, params=params, body=None)
 
     def post_json(self, path: str, body: Any) -> Any:
         """POST a JSON body and return the parsed answer. Raises VendorError. Only for reads: it is retried."""
         return self._call("POST", path, params=None, body=body)
 
-    def _call(self, method: str, path: str, *, params: Mapping[str, Any] | None, body: Any) -> Any:
+    def _call(self, method: str, path: str, *, params: Params | None, body: Any) -> Any:
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(_ATTEMPTS),
             wait=_wait_for,
@@ -122,14 +128,14 @@ class VendorHttp:
         )
         return retrying(lambda: self._try(method, path, params, body))
 
-    def _try(self, method: str, path: str, params: Mapping[str, Any] | None, body: Any) -> Any:
+    def _try(self, method: str, path: str, params: Params | None, body: Any) -> Any:
         try:
             return self._breaker.call(lambda: self._once(method, path, params, body))
         except RateLimited as error:
             self._be_quiet(error.retry_at)
             raise
 
-    def _once(self, method: str, path: str, params: Mapping[str, Any] | None, body: Any) -> Any:
+    def _once(self, method: str, path: str, params: Params | None, body: Any) -> Any:
         response = self._send(method, path, params, body)
         self._compare_clocks(response)
         if self._pace is not None:
@@ -144,35 +150,37 @@ class VendorHttp:
             # A cut connection behind a proxy looks like this; the next try usually brings the rest.
             raise UnusableAnswer(f"{method} {path}: body is not JSON ({error})") from error
 
-    def _send(self, method: str, path: str, params: Mapping[str, Any] | None, body: Any) -> httpx.Response:
+    def _send(self, method: str, path: str, params: Params | None, body: Any) -> httpx.Response:
         self._keep_quiet(path)
         try:
             with self._slots.hold(LONGEST_WAIT_S):
                 with self._lock:
                     self.requests_made += 1
+                query = params() if callable(params) else params
                 with (
                     deadline(self._timeout_s),
-                    self._client.stream(method, path, params=params, json=body) as response,
+                    self._client.stream(method, path, params=query, json=body) as response,
                 ):
                     return read_whole(response, f"{method} {path}")
         except Busy as error:
             raise RateLimited(f"{method} {path}: not asked, too many are under way", utcnow()) from error
         except httpx.TimeoutException as error:
-            raise VendorDown(f"{method} {path}: no answer in time") from error
+            raise NotInTime(f"{method} {path}: no answer in time") from error
         except httpx.DecodingError as error:
             raise UnusableAnswer(f"{method} {path}: body cannot be decoded ({error})") from error
         except httpx.TransportError as error:
             raise VendorDown(f"{method} {path}: {type(error).__name__}: {error}") from error
 
     def _compare_clocks(self, response: httpx.Response) -> None:
-        theirs = _http_date(response.headers.get("date", ""))
-        if theirs is not None and "age" not in response.headers:  # with an age it comes out of a cache
+        theirs = _told_time(response)
+        if theirs is not None:
             ahead = theirs - utcnow()
             self._ahead = max(-_CLOCKS_APART_AT_MOST, min(_CLOCKS_APART_AT_MOST, ahead))
 
     def _be_quiet(self, until: dt.datetime | None) -> None:
         if until is None:
             return
+        until = min(until, utcnow() + LONGEST_PAUSE)
         with self._lock:
             self._quiet_until = max(until, self._quiet_until or until)
 
@@ -210,7 +218,7 @@ def _parse(content: bytes) -> Any:
 
 
 class NotThere(RequestRefused):
-    """404: the vendor has no such record (any more)."""
+    """The vendor has no such record (any more), in words of its own: a bare 404 may be a proxy's."""
 
 
 def _raise_for_status(response: httpx.Response, what: str) -> None:
@@ -220,11 +228,10 @@ def _raise_for_status(response: httpx.Response, what: str) -> None:
     message = f"{what}: HTTP {status}: {_error_text(response)}"
     if status in (401, 403):
         raise CredentialsInvalid(message)
-    if status == 404:
-        raise NotThere(message)
     if status == 429:
         raise RateLimited(message, retry_after(response) or utcnow() + dt.timedelta(seconds=5))
-    if status >= 500:
+    if status == 404 or status >= 500:
+        # 404 in no words of the vendor's: a proxy that finds nobody behind it.
         raise VendorDown(message)
     raise RequestRefused(message)
 
@@ -242,22 +249,32 @@ def _error_text(response: httpx.Response) -> str:
 
 
 def retry_after(response: httpx.Response) -> dt.datetime | None:
-    """Return when ``Retry-After`` allows the next try: seconds or an HTTP date; None when absent or unreadable."""
-    raw = response.headers.get("retry-after")
-    if not raw:
-        return None
-    soonest = utcnow() + dt.timedelta(milliseconds=100)
-    if raw.strip().isdigit():
-        return max(soonest, utcnow() + dt.timedelta(seconds=int(raw)))
-    parsed = _http_date(raw)
-    return None if parsed is None else max(soonest, parsed)
+    """Return when ``Retry-After`` allows the next try: seconds or an HTTP date; None when absent or unreadable.
+
+    A date is the vendor's: how far off it is, the answer's ``Date`` says. At most LONGEST_PAUSE from now.
+    """
+    raw = response.headers.get("retry-after", "").strip()
+    now = utcnow()
+    if raw.isascii() and raw.isdigit():
+        pause_s = float(raw)  # infinite beyond the range of a float
+    else:
+        named = _http_date(raw)
+        if named is None:
+            return None
+        pause_s = (named - (_told_time(response) or now)).total_seconds()
+    return now + dt.timedelta(seconds=max(0.1, min(pause_s, LONGEST_PAUSE.total_seconds())))
+
+
+def _told_time(response: httpx.Response) -> dt.datetime | None:
+    """Return the vendor's time as an answer shows it; None for one out of a cache, which has an age."""
+    return None if "age" in response.headers else _http_date(response.headers.get("date", ""))
 
 
 def _http_date(raw: str) -> dt.datetime | None:
     """Return the time that a header names, None when it is unreadable."""
     try:
         parsed = email.utils.parsedate_to_datetime(raw)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for a year without end
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC)
 

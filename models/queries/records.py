@@ -335,10 +335,30 @@ def tombstone(session: Session, table: str, connection_id: ConnectionId, vendor_
     """Mark records as deleted at the vendor; return how many were live until now."""
     if not vendor_ids:
         return 0
-    return session.execute(
+    count: int = session.execute(
         text(
             f"UPDATE {table} SET deleted_at = now(), synced_at = clock_timestamp()"  # noqa: S608
             " WHERE connection_id = :connection AND vendor_id = ANY(:ids) AND deleted_at IS NULL"
         ),
         {"connection": connection_id, "ids": list(vendor_ids)},
+    ).rowcount  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
+    if table == "cw_messages":
+        bury_attachments(session, connection_id, vendor_ids)
+    return count
+
+
+def bury_attachments(session: Session, connection_id: ConnectionId, messages: Collection[str]) -> int:
+    """Give the attachments of those of the messages that have a tombstone one too; return how many were live.
+
+    The vendor removes them with their message and shows them nowhere any more.
+    """
+    if not messages:
+        return 0
+    return session.execute(
+        text(
+            "UPDATE cw_attachments a SET deleted_at = m.deleted_at, synced_at = clock_timestamp()"
+            " FROM cw_messages m WHERE m.id = a.message_id AND m.connection_id = :connection"
+            " AND m.vendor_id = ANY(:messages) AND m.deleted_at IS NOT NULL AND a.deleted_at IS NULL"
+        ),
+        {"connection": connection_id, "messages": list(messages)},
     ).rowcount  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]

@@ -111,6 +111,37 @@ def test_the_comments_of_an_unreadable_issue_wait_for_it_and_the_others_are_here
     assert rows("SELECT count(*) FROM linear_comments") == [(len(tables["comments"]),)]
 
 
+@pytest.mark.parametrize("stream", ["conversations", "messages"])
+def test_what_is_shown_without_an_id_ends_as_a_dead_letter_and_is_never_taken_for_gone(
+    small: SmallVendors, spoiled: Callable[[Spoil], pytest.MonkeyPatch], stream: str
+) -> None:
+    asked: list[str] = []
+
+    def spoil(request: httpx.Request, body: Any) -> None:
+        asked.append(request.url.path)
+        if request.url.path.endswith(f"/{stream}"):
+            items = body["data"]["payload"] if stream == "conversations" else body["payload"]
+            for item in items[:1]:
+                del item["id"]
+
+    _, connection_id = small.connect("chatwoot")
+    spoiled(spoil)
+    assert run_sync(connection_id).status == "ok"
+    queued = errors()
+    assert queued
+    assert {(where, kind) for where, _, kind in queued} == {(stream, "bad_record")}
+    asked.clear()
+    for _ in range(4):
+        small.hours.forward(7 * 3600)
+        again = retry_connection(connection_id)
+        assert (again.failed, again.resolved, again.needs_sync) == (len(queued), 0, False)
+    assert asked == []
+    assert errors() == queued
+    assert rows("SELECT DISTINCT status, attempt FROM connector_errors") == [("dead_letter", 5)]
+    kept = rows("SELECT count(*) FROM connector_errors WHERE payload ? 'created_at'")
+    assert kept == [(len(queued),)]
+
+
 def test_a_relation_without_an_end_is_set_aside_until_it_has_one_or_is_gone(
     small: SmallVendors, spoiled: Callable[[Spoil], pytest.MonkeyPatch]
 ) -> None:

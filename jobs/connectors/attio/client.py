@@ -236,8 +236,16 @@ class AttioClient:
                 return
 
 
-def _classify(_response: httpx.Response) -> VendorError | None:
-    return None  # statuses, Retry-After as an HTTP date and {"message"} bodies are what VendorHttp expects
+def _classify(response: httpx.Response) -> VendorError | None:
+    """Return NotThere for Attio's own 404; the rest (Retry-After as a date, {"message"} bodies) VendorHttp expects."""
+    if response.status_code != 404:
+        return None
+    try:
+        body = response.json()
+    except ValueError:
+        return None
+    own = isinstance(body, dict) and body.get("code") == "not_found"
+    return NotThere(f"Attio: {body.get('message') or 'not found'}") if own else None
 
 
 def _record_id(item: dict[str, Any]) -> str:

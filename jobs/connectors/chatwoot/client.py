@@ -2,7 +2,8 @@
 
 How changes are found (the API has no change feed):
 - conversations: first a backfill by ``created_at`` ascending, from the last page to the first: new rows only append, and
-  what moves up after a delete moves to pages still to come (``listing``); later ``updated_within`` seconds, which answers unpaged.
+  what moves up after a delete moves to pages still to come (``listing``); later ``updated_within`` seconds, which answers unpaged:
+  where that is more than one answer can bring, everything is paged through again.
 - messages: by id after the highest one already here, several conversations side by side; the newest ones of a touched
   conversation are read again, because messages have no ``updated_at`` and edits show in no list.
 - contacts: the list shows only those with e-mail, phone or identifier; the others arrive as ``meta.sender``. One that gets
@@ -13,19 +14,16 @@ How changes are found (the API has no change feed):
 from __future__ import annotations
 
 import datetime as dt
-import random
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar, cast
-
-import httpx
+from itertools import chain
+from typing import Any, ClassVar
 
 from jobs.connectors.base import (
     Page,
     Position,
     Record,
-    Rejected,
     Thread,
     Window,
     normalise_all,
@@ -34,6 +32,7 @@ from jobs.connectors.base import (
     parse_time,
 )
 from jobs.connectors.chatwoot import normalize
+from jobs.connectors.chatwoot.answers import classify, conversation_list, count_of, payload_of
 from jobs.connectors.chatwoot.listing import (
     Items,
     Listed,
@@ -41,16 +40,19 @@ from jobs.connectors.chatwoot.listing import (
     read_from_the_end,
     read_there_and_back,
 )
-from jobs.connectors.errors import RateLimited, SchemaChanged, VendorError
+from jobs.connectors.errors import AnswerTooLong, NotInTime, SchemaChanged
 from jobs.connectors.http import NotThere, VendorHttp
 from jobs.connectors.side_by_side import side_by_side
 from models.infra.clock import utcnow
+from models.infra.logging import get_logger
 
 _OVERLAP = dt.timedelta(minutes=5)
 _UPDATED_WITHIN_AT_MOST = dt.timedelta(days=7)  # the answer is unpaged: beyond this, page through everything
 _CONTACT_SCAN_EVERY = dt.timedelta(hours=6)
 _MESSAGES_NEWEST = 20
 _MESSAGES_AFTER = 100
+
+log = get_logger(__name__)
 
 
 class ChatwootClient:
@@ -78,7 +80,7 @@ class ChatwootClient:
             timeout_s=timeout_s,
             parallel=parallel,
             quiet_until=quiet_until,
-            classify=_classify,
+            classify=classify,
         )
         self._parallel = parallel
         self._inbox_names: dict[str, str] | None = None
@@ -127,7 +129,7 @@ class ChatwootClient:
         return None
 
     def _inboxes(self, _window: Window) -> Generator[Page]:
-        items = _payload(self._http.get_json("/inboxes"), "inboxes")
+        items = payload_of(self._http.get_json("/inboxes"), "inboxes")
         self._inbox_names = {
             str(item["id"]): str(item["name"]) for item in items if "id" in item and "name" in item
         }
@@ -137,16 +139,25 @@ class ChatwootClient:
     def _conversations(self, window: Window) -> Generator[Page]:
         since = parse_time(window.committed.get("since"))
         if since is not None and window.run_start - since < _UPDATED_WITHIN_AT_MOST:
-            yield self._updated_conversations(since, window.run_start)
+            yield from self._updated_conversations(since, window)
             return
         yield from self._all_conversations(window)
 
-    def _updated_conversations(self, since: dt.datetime, run_start: dt.datetime) -> Page:
-        seconds = int((run_start - since + _OVERLAP).total_seconds())
-        params = {"status": "all", "assignee_type": "all", "updated_within": seconds}
-        items, total = _conversation_list(self._http.get_json("/conversations", params))
-        cursor = {"since": run_start.isoformat()}
-        return self._conversation_page(items, cursor=cursor, total=total, met=_senders(items))
+    def _updated_conversations(self, since: dt.datetime, window: Window) -> Iterator[Page]:
+        def params() -> dict[str, Any]:
+            # The vendor counts back from when it is asked, which pauses and retries put off.
+            seconds = int((utcnow() - since + _OVERLAP).total_seconds())
+            return {"status": "all", "assignee_type": "all", "updated_within": seconds}
+
+        try:
+            items, total = conversation_list(self._http.get_json("/conversations", params))
+        except (NotInTime, AnswerTooLong) as error:
+            # It is unpaged, and the longer it waits the longer it gets: everything instead, page by page.
+            log.warning("chatwoot_changes_too_many", since=since.isoformat(), error=str(error))
+            yield from self._all_conversations(replace(window, committed={}))
+            return
+        cursor = {"since": window.run_start.isoformat()}
+        yield self._conversation_page(items, cursor=cursor, total=total, met=_senders(items))
 
     def _all_conversations(self, window: Window) -> Iterator[Page]:
         # The start of the backfill is kept: what changes while it runs is asked for afterwards.
@@ -167,11 +178,11 @@ class ChatwootClient:
                 scanned_all=ended and below is None,
             )
         if below is not None:
-            yield self._updated_conversations(started, window.run_start)
+            yield from self._updated_conversations(started, window)
 
     def _list_conversations(self, page: int) -> tuple[Items, int]:
         params = {"status": "all", "assignee_type": "all", "sort_by": "created_at_asc", "page": page}
-        return _conversation_list(self._http.get_json("/conversations", params))
+        return conversation_list(self._http.get_json("/conversations", params))
 
     def _conversation_page(
         self,
@@ -248,7 +259,7 @@ class ChatwootClient:
     def _list_contacts(self, sort: str, page: int) -> tuple[Items, int]:
         params = {"page": page, "sort": sort, "include_contact_inboxes": "false"}
         body = self._http.get_json("/contacts", params)
-        return _payload(body, "contacts"), _count(body.get("meta"), "count", "contacts.meta")
+        return payload_of(body, "contacts"), count_of(body.get("meta"), "count", "contacts.meta")
 
     def _contact_page(self, listed: Listed) -> Page:
         records, rejected = normalise_all(
@@ -276,8 +287,10 @@ class ChatwootClient:
             yield self._message_page(thread, items, position)
         for _ in page_numbers(f"messages of {path}"):
             items = self._read(path, {"after": position})
-            newest = max(_message_ids(items), default=position)
-            if items and newest <= position:
+            ids = _message_ids(items)
+            newest = max(ids, default=position)
+            # Of a few without ids nothing can be said; a whole page of them would come again and again.
+            if newest <= position and (ids or len(items) >= _MESSAGES_AFTER):
                 raise SchemaChanged("messages.id", f"{path}: `after` did not advance")
             position = newest
             # The last one that the list showed; newer ones make the conversation one of the next run's.
@@ -288,41 +301,24 @@ class ChatwootClient:
 
     def _read(self, path: str, params: dict[str, Any]) -> list[dict[str, Any]]:
         try:
-            return _payload(self._http.get_json(path, params), "messages")
+            return payload_of(self._http.get_json(path, params), "messages")
         except NotThere:
             return []  # deleted between the list and this call; the sweep tombstones it
 
     def _message_page(
         self, thread: Thread, items: list[dict[str, Any]], position: int, *, ended: bool = False
     ) -> Page:
-        records: list[Record] = []
-        rejected: list[Rejected] = []
-        for item in items:
-            try:
-                records.extend(normalize.message(item, account_url=self._account_url))
-            except (KeyError, TypeError, ValueError, VendorError) as error:
-                rejected.append(
-                    Rejected("messages", str(item.get("id")), f"{type(error).__name__}: {error}", item)
-                )
+        found, rejected = normalise_all(
+            "messages", items, lambda item: normalize.message(item, account_url=self._account_url), _id
+        )
         reached = Position(thread.vendor_id, position, thread.version if ended else None)
-        return Page("messages", tuple(records), tuple(rejected), positions=(reached,))
+        return Page("messages", tuple(chain.from_iterable(found)), rejected, positions=(reached,))
 
     def _inboxes_by_id(self) -> dict[str, str]:
         if self._inbox_names is None:
-            items = _payload(self._http.get_json("/inboxes"), "inboxes")
+            items = payload_of(self._http.get_json("/inboxes"), "inboxes")
             self._inbox_names = {str(item["id"]): str(item["name"]) for item in items}
         return self._inbox_names
-
-
-def _classify(response: httpx.Response) -> VendorError | None:
-    if response.status_code != 429:
-        return None
-    # rack-attack answers plain text without Retry-After; its window is the full minute.
-    now = utcnow()
-    # Jitter, so that several workers do not come back in the same instant; nothing secret hangs on it.
-    jitter_s = random.uniform(0, 3)  # noqa: S311
-    next_minute = now.replace(second=0, microsecond=0) + dt.timedelta(minutes=1)
-    return RateLimited("Chatwoot: too many requests", next_minute + dt.timedelta(seconds=jitter_s))
 
 
 def _id(item: Any) -> str:
@@ -359,24 +355,3 @@ def _reaches(field: str, moment: dt.datetime) -> Callable[[Items], bool]:
         return any(at is None or at < moment for at in times)
 
     return reaches
-
-
-def _payload(body: Any, what: str) -> list[dict[str, Any]]:
-    payload: Any = body.get("payload") if isinstance(body, dict) else None
-    if not isinstance(payload, list):
-        raise SchemaChanged(f"{what}.payload", "expected a list")
-    return cast("list[dict[str, Any]]", payload)
-
-
-def _conversation_list(body: Any) -> tuple[Items, int]:
-    data: Any = body.get("data") if isinstance(body, dict) else None
-    if not isinstance(data, dict) or not isinstance(data.get("payload"), list):
-        raise SchemaChanged("conversations.data.payload", "expected a list")
-    return cast("Items", data["payload"]), _count(data.get("meta"), "all_count", "conversations.data.meta")
-
-
-def _count(meta: Any, name: str, what: str) -> int:
-    count: Any = meta.get(name) if isinstance(meta, dict) else None
-    if not str(count).isdigit():
-        raise SchemaChanged(f"{what}.{name}", "expected a number")
-    return int(count)

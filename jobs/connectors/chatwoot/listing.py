@@ -3,7 +3,8 @@
 Pages have a fixed size and there is no cursor: a row that is deleted moves all behind it towards lower numbers, one
 that enters moves them towards higher ones. What moves against the reading, onto pages that were read, is missed.
 So a list in which rows enter at the end is read from its last page to its first: no delete hides anything, however long
-ago the page before was read. Where rows enter in the middle or at the front too, it is read in both directions.
+ago the page before was read. Where rows enter in the middle or at the front too, it is read in both directions: one move
+hides a row from one direction at most. What two moves at once hide from both comes with the next scan or comparison.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def read_both_ways(
 ) -> Iterator[Listed]:
     """Yield the pages from the last one to the first, then those after it without what was shown already.
 
-    What moves is missed in one direction at most. A list of one page is read once. ``below`` and ``above`` are where a
+    What moves once is missed in one direction at most. A list of one page is read once. ``below`` and ``above`` are where a
     former reading ended.
     """
     size = total = 0
@@ -90,7 +91,7 @@ def read_both_ways(
 def read_there_and_back(read: Read, what: str, is_last: Callable[[Items], bool]) -> Iterator[Listed]:
     """Yield the pages from the first one until ``is_last`` says so or one is empty, and those before it once more.
 
-    What moves is missed in one direction at most. Where the first page is the last one too, it is read once.
+    What moves once is missed in one direction at most. Where the first page is the last one too, it is read once.
     """
     watch, reached = _Watch(what, []), 1
     for number in page_numbers(what, first=1):

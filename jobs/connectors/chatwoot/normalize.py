@@ -105,7 +105,7 @@ def _last_message_id(item: dict[str, Any]) -> int:
 
 
 def message(item: dict[str, Any], *, account_url: str) -> tuple[Record, ...]:
-    """Return the record of a message and those of its attachments. A deleted message is a tombstone."""
+    """Return the record of a message and those of its attachments. A deleted message is a tombstone, without any."""
     conversation_id = str(item["conversation_id"])
     vendor_id = str(item["id"])
     sent_at = parse_epoch(item["created_at"])
@@ -132,6 +132,8 @@ def message(item: dict[str, Any], *, account_url: str) -> tuple[Record, ...]:
         deleted=bool((item.get("content_attributes") or {}).get("deleted")),
         parent=conversation_id,
     )
+    if main.deleted:
+        return (main,)
     files = tuple(_attachment(entry, vendor_id, url) for entry in item.get("attachments") or [])
     return (main, *files)
 

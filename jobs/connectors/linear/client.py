@@ -8,6 +8,7 @@ are few and are read whole: relations and their removal do not reliably touch an
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, ClassVar, cast
 
@@ -24,6 +25,7 @@ from jobs.connectors.base import (
     parse_time,
 )
 from jobs.connectors.errors import (
+    LONGEST_PAUSE,
     CredentialsInvalid,
     QueryTooComplex,
     RateLimited,
@@ -113,11 +115,14 @@ class LinearClient:
         document, field, normalise = _ONE[stream]
         try:
             node = self._query(document, {"id": vendor_id}).get(field)
-            if node and stream == "issues":
+            if not isinstance(node, dict):
+                # Of what is gone Linear says so, in an error.
+                raise SchemaChanged(field, "expected an object")
+            if stream == "issues":
                 self._complete_labels([node])
         except NotThere:
             return None
-        return normalise(node) if node else None
+        return normalise(node)
 
     def _whole(self, stream: str) -> Generator[Page]:
         document, field, normalise = _WHOLE[stream]
@@ -224,24 +229,34 @@ def _refilled_at(response: httpx.Response, quota: str, need: float) -> dt.dateti
     )
     if remaining is None or remaining >= need:
         return None
-    full = dt.datetime.fromtimestamp(reset / 1000, tz=dt.UTC) if reset else None
-    if not limit or quota == "Endpoint-Requests":  # the period of an endpoint's own limit is not told
+    full = _moment(reset) if reset else None
+    if (
+        limit is None or limit <= 0 or quota == "Endpoint-Requests"
+    ):  # the period of an endpoint's own limit is not told
         return full
-    refilled = utcnow() + dt.timedelta(hours=(need - remaining) / limit)
+    wait_s = min((need - remaining) / limit * 3600, LONGEST_PAUSE.total_seconds())
+    refilled = utcnow() + dt.timedelta(seconds=wait_s)
     return min(refilled, full) if full else refilled
+
+
+def _moment(epoch_ms: float) -> dt.datetime:
+    """Return the time that a quota header names, LONGEST_PAUSE from now at most."""
+    latest = utcnow() + LONGEST_PAUSE
+    return dt.datetime.fromtimestamp(max(0.0, min(epoch_ms / 1000, latest.timestamp())), tz=dt.UTC)
 
 
 def _header(response: httpx.Response, name: str) -> float | None:
     try:
-        return float(response.headers[name])
+        value = float(response.headers[name])
     except (KeyError, ValueError):
         return None
+    return value if math.isfinite(value) else None
 
 
 def _classify(response: httpx.Response) -> VendorError | None:
     """Return the error that the body reports, at HTTP 200 as well as at 400."""
-    if response.status_code >= 500 or response.status_code == 401:
-        return None
+    if response.status_code >= 500 or response.status_code in (401, 404):
+        return None  # what is not there, GraphQL tells; the address itself is always there
     try:
         body = response.json()
     except ValueError:

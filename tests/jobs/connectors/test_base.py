@@ -1,12 +1,14 @@
 """Times as the vendors write them, and records that cannot be read."""
 
 import datetime as dt
+import hashlib
+import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.connectors.base import Record, normalise_all, parse_epoch, parse_time
+from jobs.connectors.base import Record, has_id, normalise_all, parse_epoch, parse_time
 
 
 def test_nine_digits_of_a_second_are_read() -> None:
@@ -46,4 +48,18 @@ def test_a_record_that_cannot_be_read_is_set_aside_and_the_others_go_on() -> Non
     assert [record.vendor_id for record in records] == ["1"]
     assert [one.vendor_id for one in rejected[:1]] == ["2"]
     assert rejected[0].payload == {"id": "2"}
-    assert rejected[1].vendor_id.startswith("unreadable:")
+    assert [has_id(one.vendor_id) for one in rejected] == [True, False]
+
+
+@pytest.mark.parametrize("vendor_id", [None, "", {}, [], {"a": 1}])
+def test_what_has_no_id_is_known_by_the_same_digest_in_every_process(vendor_id: object) -> None:
+    def normalise(item: dict[str, str]) -> Record:
+        raise ValueError(item)
+
+    items = [{"id": vendor_id, "name": "a"}, {"name": "a", "id": vendor_id}, {"name": "b"}]
+    _, rejected = normalise_all("things", items, normalise, lambda item: str(item["id"]))
+    first, same, other = (one.vendor_id for one in rejected)
+    written = json.dumps(items[0], sort_keys=True).encode()
+    assert first == same == f"unreadable:{hashlib.sha256(written).hexdigest()[:32]}"
+    assert other != first
+    assert not has_id(first)

@@ -229,6 +229,16 @@ def test_a_body_that_is_too_large_is_given_up_while_it_comes(
         asking(serve)
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
+def test_letters_outside_ascii_in_a_header_are_no_hindrance(asking: Ask, encoding: str) -> None:
+    head = HEAD + "x-served-from: Zürich\r\ncontent-length: 2\r\n\r\n".encode(encoding)
+
+    def serve(connection: socket.socket, _: threading.Event) -> None:
+        connection.sendall(head + b"[]")
+
+    assert asking(serve) == []
+
+
 def test_a_packed_body_in_pieces_arrives_as_it_was(asking: Ask) -> None:
     packed = gzip.compress(b'{"data": [1, 2]}')
 
