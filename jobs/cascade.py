@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from jobs import enqueue, runs
+from jobs import enqueue, outbox
 from models.infra.database import reading
 from models.infra.ids import AccountScopeId, ConnectionId
 from models.queries import job_runs
@@ -76,7 +76,7 @@ class _Place:
 
 
 def _places(job: str, subject: UUID) -> list[_Place]:
-    if job in runs.PER_ACCOUNT_SCOPE:
+    if job in outbox.PER_ACCOUNT_SCOPE:
         return [_Place(None, AccountScopeId(subject), None)]
     with reading() as session:
         enabled = job_runs.list_enabled_connections(session, connection_id=ConnectionId(subject))

@@ -15,7 +15,7 @@ from rq import Worker
 from rq.worker import BaseWorker
 from sqlmodel import Session
 
-from jobs import queues, runs
+from jobs import outbox, queues
 from jobs.connectors.breaker import circuit_key, read_circuit
 from models.infra.database import reading, transaction
 from models.infra.errors import Conflict, NotFound, Unavailable
@@ -138,14 +138,9 @@ def request_reconciliation(
     """Ask for a comparison with the vendor of one connection, or of every enabled one (of the scope, if given).
 
     What "sync" asks for is a cheap pass, what anybody else asks for a deep one; a cheap pass that still waits becomes
-    deep. Raises NotFound like `request_sync`.
+    deep, and one that runs is followed by a deep one. Raises NotFound like `request_sync`.
     """
-    found = _request_each("reconcile", connection_id, requested_by, account_scope_id)
-    if requested_by != CHEAP_FOR:
-        with transaction() as session:
-            for ref in found:
-                job_runs.take_over_queued(session, JobRunId(UUID(ref.run_id)), CHEAP_FOR, requested_by)
-    return found
+    return _request_each("reconcile", connection_id, requested_by, account_scope_id)
 
 
 def request_repair(
@@ -205,7 +200,7 @@ def request_job(
 
     Raises NotFound like `request_sync`.
     """
-    if job in runs.PER_ACCOUNT_SCOPE:
+    if job in outbox.PER_ACCOUNT_SCOPE:
         return [_request(job, str(account_scope_id), requested_by, account_scope_id)]
     if job == "reconcile":
         return request_reconciliation(connection_id, requested_by, account_scope_id=account_scope_id)
@@ -307,7 +302,7 @@ def _request(
     connector: str | None = None,
     asked: Mapping[str, Any] | None = None,
 ) -> JobRunRef:
-    function = runs.function_of(job)
+    function = outbox.function_of(job)
     with transaction() as session:
         row, created = job_runs.create_run(
             session,
@@ -319,16 +314,17 @@ def _request(
             request_id=request_id.get(),
             # A sync in progress will still see a change, unless a webhook has just told of it.
             again=job in _DONE_AGAIN or (job == "sync" and requested_by == WEBHOOK),
+            beyond=CHEAP_FOR if job == "reconcile" and requested_by != CHEAP_FOR else None,
         )
         run_id = JobRunId(row.id)
-        arguments = {"run_id": str(run_id), **runs.arguments_of(job, subject)}
+        arguments = outbox.task_arguments(row)
         if created:
             if asked is not None:
                 row.counts = {ASKED: dict(asked)}
             job_runs.add_to_outbox(session, run_id, function, arguments)
         ref = JobRunRef(str(run_id), job, subject, connector, row.status, created)
     if created:
-        runs.hand_over(run_id, function, arguments, 0)
+        outbox.hand_over(run_id, function, arguments, 0)
     return ref
 
 

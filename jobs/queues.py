@@ -3,6 +3,7 @@
 RQ's default serialiser is pickle, which executes whatever a writer of Redis puts there; JSON carries plain arguments.
 """
 
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +11,12 @@ from uuid import UUID
 
 from redis import Redis
 from rq import Queue
-from rq.job import Job
+from rq.executions import Execution
+from rq.intermediate_queue import IntermediateQueue
+from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
+from models.infra.clock import utcnow
 from models.infra.redis import queue_redis
 
 
@@ -31,6 +35,9 @@ QUEUES = (CONTROL, SYNC, INDEX)
 
 RESULT_TTL_S = 3_600
 FAILURE_TTL_S = 7 * 24 * 3_600
+# How often a worker says that the job it runs lives, and after how long a silence nobody counts on it.
+HEARTBEAT_S = 15
+_SILENCE = dt.timedelta(seconds=2 * HEARTBEAT_S)
 
 # Which queue a function runs on. Functions are named, not imported: the web enqueues without loading the workers' code.
 FUNCTIONS: dict[str, QueueSpec] = {
@@ -101,6 +108,7 @@ def push(function: str, arguments: dict[str, Any], job_id: str) -> None:
     target = queue(spec)
     if is_known(job_id):
         return
+    forget(job_id)
     target.enqueue_call(
         function,
         kwargs=arguments,
@@ -116,6 +124,55 @@ def is_known(job_id: str) -> bool:
     """Whether the queue knows a job under this id that has not ended."""
     job = fetch(job_id)
     return job is not None and not (job.is_finished or job.is_failed or job.is_canceled or job.is_stopped)
+
+
+def is_held(job_id: str) -> bool:
+    """Whether the job waits in its queue, or a worker that gives signs of life has it.
+
+    What a worker died with is known and not held: taken off the queue, and begun by nobody or by the dead one. So is,
+    for milliseconds, what a worker is just taking off.
+    """
+    job = fetch(job_id)
+    if job is None:
+        return False
+    status = job.get_status(refresh=False)
+    if status == JobStatus.QUEUED and _queue_of(job).get_job_position(job_id) is not None:
+        return True
+    # A worker names its execution first; only its child says that the job has started.
+    return status in (JobStatus.QUEUED, JobStatus.STARTED) and _is_heard_of(job)
+
+
+def forget(job_id: str) -> None:
+    """Delete the job under this id, wherever it is; a run that is queued again under it begins with a clean slate."""
+    job = fetch(job_id)
+    if job is None:
+        return
+    # Where RQ keeps a job between two lists, and since when.
+    between = IntermediateQueue(_queue_of(job).key, connection=queue_redis())
+    between.remove(job_id)
+    queue_redis().delete(between.get_first_seen_key(job_id))
+    # RQ's own deletion fails at an execution that Redis forgot before its list.
+    with queue_redis().pipeline() as pipeline:
+        for execution_id in job.execution_registry.get_execution_ids():
+            Execution(execution_id, job.id, queue_redis()).delete(job, pipeline)
+        pipeline.execute()
+    job.delete()
+
+
+def _is_heard_of(job: Job) -> bool:
+    since = utcnow() - _SILENCE
+    for execution_id in job.execution_registry.get_execution_ids():
+        try:
+            execution = Execution.fetch(execution_id, job.id, queue_redis())
+        except ValueError:  # over, or so long silent that Redis forgot it
+            continue
+        if execution.last_heartbeat > since:
+            return True
+    return False
+
+
+def _queue_of(job: Job) -> JsonQueue:
+    return JsonQueue(job.origin, connection=queue_redis())
 
 
 def fetch(job_id: str) -> Job | None:

@@ -4,18 +4,22 @@ Runs every half minute and does little: each pass is bounded and safe to repeat.
 """
 
 import datetime as dt
+import time
 from dataclasses import dataclass
 
-from jobs import queues, runs
+from jobs import outbox, queues, runs
 from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
 from models.infra.ids import JobRunId
 from models.infra.logging import get_logger
 from models.queries import idempotency, job_runs, sync_state, webhooks
 from models.queries.locks import is_locked
+from models.tables.platform import JobRun
 
 # A run younger than this may simply not have been picked up yet.
 _SETTLED_S = 30
+# A job that no queue and no worker has is looked at twice, this far apart: a worker may just be taking it.
+_LOOK_AGAIN_S = 3.0
 _KEEP_RUNS = dt.timedelta(days=30)
 # Syncs have read what webhooks named long ago.
 _KEEP_HINTS = dt.timedelta(days=1)
@@ -37,22 +41,15 @@ def recover(settled_s: float = _SETTLED_S) -> Recovered:
     """One pass over runs older than `settled_s`. What Redis does not take now stays for the next pass."""
     sent = _send_outbox()
     requeued = given_up = 0
-    with reading() as session:
-        active = job_runs.list_active(session, older_than=utcnow() - dt.timedelta(seconds=settled_s))
-        lost = [
-            (JobRunId(row.id), row.job)
-            for row in active
-            if _is_lost(
-                row.status, runs.lock_name(row.job, row.subject), queues.job_id_of(row.id, row.attempt)
-            )
-        ]
-    for run_id, job in lost:
-        if runs.requeue(run_id):
+    for run in _find_lost(settled_s):
+        run_id = JobRunId(run.id)
+        became = outbox.requeue(run_id, seen=(run.status, run.attempt))
+        if became == "queued":
             requeued += 1
-            log.warning("lost run queued again", run_id=str(run_id), job=job)
-        else:
+            log.warning("lost run queued again", run_id=str(run_id), job=run.job)
+        elif became == "given_up":
             given_up += 1
-            log.error("lost run given up", run_id=str(run_id), job=job)
+            log.error("lost run given up", run_id=str(run_id), job=run.job)
     with transaction() as session:
         sync_state.mark_abandoned(session, utcnow())
         deleted = job_runs.delete_finished(session, before=utcnow() - _KEEP_RUNS)
@@ -65,11 +62,25 @@ def recover(settled_s: float = _SETTLED_S) -> Recovered:
     return Recovered(sent, requeued, given_up, deleted)
 
 
-def _is_lost(status: str, lock: str, job_id: str) -> bool:
-    if status == "running":
-        # A run takes the lock before it says so and says it ended before it lets go: running without lock is dead.
-        return not is_locked(lock)
-    return not queues.is_known(job_id)
+def _find_lost(settled_s: float) -> list[JobRun]:
+    with reading() as session:
+        active = list(job_runs.list_active(session, older_than=utcnow() - dt.timedelta(seconds=settled_s)))
+    # A run takes the lock before it says so and says it ended before it lets go: running without lock is dead.
+    dead = [
+        row
+        for row in active
+        if row.status == "running" and not is_locked(runs.lock_name(row.job, row.subject))
+    ]
+    adrift = _adrift([row for row in active if row.status == "queued"])
+    if adrift:
+        time.sleep(_LOOK_AGAIN_S)
+        adrift = _adrift(adrift)
+    return dead + adrift
+
+
+def _adrift(waiting: list[JobRun]) -> list[JobRun]:
+    """Of runs that wait, those whose job is neither in a queue nor with a worker that lives."""
+    return [row for row in waiting if not queues.is_held(queues.job_id_of(row.id, row.attempt))]
 
 
 def _send_outbox() -> int:
@@ -82,7 +93,7 @@ def _send_outbox() -> int:
         }
     sent = 0
     for run_id, function, arguments in waiting:
-        if not runs.hand_over(run_id, function, arguments, attempts.get(run_id, 0)):
+        if not outbox.hand_over(run_id, function, arguments, attempts.get(run_id, 0)):
             break
         sent += 1
     return sent

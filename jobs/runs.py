@@ -1,7 +1,7 @@
 """One run of a job, from its start to its end: lock, job_runs row, progress, events.
 
-`execute` is what every task goes through. A run ends as succeeded, failed or skipped; a run whose worker has to stop
-goes back to the queue. One run per (job, subject) at a time.
+`execute` is what every task goes through. A run ends as succeeded or failed; a run whose worker has to stop goes back
+to the queue, and one that finds its work locked goes on waiting. One run per (job, subject) at a time.
 """
 
 import time
@@ -10,39 +10,24 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-from redis.exceptions import RedisError
+from sqlmodel import Session
 
-from jobs import freshness, queues
+from jobs import freshness, outbox
 from models.infra import events
 from models.infra.clock import utcnow
 from models.infra.database import is_database_away, transaction
 from models.infra.errors import AppError
-from models.infra.ids import JobRunId
+from models.infra.ids import ConnectionId, JobRunId
 from models.infra.logging import get_logger, origin, request_id
-from models.infra.redis import queue_redis
 from models.queries import job_runs
 from models.queries.locks import Lock, try_lock
+from models.tables.platform import JobRun
 
-MAX_LOSSES = 3
-# How long the queue remembers that a run was interrupted by the database, which could not be told itself.
-_REMEMBER_S = 24 * 3_600
+# How long a run waits for the lock of the one before it, which has ended and is about to let go.
+_LOCK_WAIT_S = 5.0
 # How often a running job's progress reaches the database, and the stream of events.
 _SAVE_EVERY_S = 2.0
 _PUBLISH_EVERY_S = 0.25
-_FUNCTIONS = {
-    "sync": "jobs.tasks.sync_connection",
-    "retry": "jobs.tasks.retry_connection",
-    "reconcile": "jobs.tasks.reconcile_connection",
-    "repair": "jobs.tasks.repair_connection",
-    "refetch": "jobs.tasks.refetch_connection",
-    "mirror": "jobs.tasks.mirror_connection",
-    "rebind": "jobs.tasks.rebind_connection",
-    "index": "jobs.tasks.index_chunks",
-    "outbound": "jobs.tasks.deliver_outbound",
-}
-# Their subject is an account scope; that of all others is a connection.
-PER_ACCOUNT_SCOPE = frozenset({"index", "outbound"})
-
 log = get_logger(__name__)
 
 
@@ -58,20 +43,32 @@ class JobOutcome:
     failed: bool = False
     error_code: str | None = None
     error_message: str | None = None
-    # Set by `execute`: somebody asked for the same work while it ran.
-    again: bool = False
+    # Set by `execute`: who had asked for the run when it began.
+    requested_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a run ended, and what follows it because somebody asked for the same work while it ran."""
+
+    status: str
+    counts: Mapping[str, Any]
+    duration_s: float
+    code: str | None
+    following: JobRunId | None
 
 
 class Run:
     """The handle of a running job: identity, and where it says how far it is."""
 
-    def __init__(
-        self, run_id: JobRunId, job: str, connector: str | None, account_scope_id: UUID | None
-    ) -> None:
-        self.id = run_id
-        self.job = job
-        self.connector = connector
-        self.account_scope_id = account_scope_id
+    def __init__(self, row: JobRun) -> None:
+        self.id = JobRunId(row.id)
+        self.job = row.job
+        self.subject = row.subject
+        self.connector = row.connector
+        self.account_scope_id = row.account_scope_id
+        self.requested_by = row.requested_by
+        self.end: _End | None = None
         self._saved_at = 0.0
         self._published_at = 0.0
         self._notes: dict[str, Any] = {}
@@ -138,9 +135,10 @@ class Run:
 
 
 def execute(run_id: str, work: Callable[[Run], JobOutcome]) -> JobOutcome | None:
-    """Run `work` as the run `run_id`; None when there was nothing to do (unknown, ended, or held by another run).
+    """Run `work` as the run `run_id`; None when there was nothing to do (unknown, ended, or locked by another process).
 
-    What `work` raises is recorded and raised again, so that the queue shows it too; except WorkerStopping, after which
+    A run that finds its work locked stays as it is: it is under way elsewhere, or it waits and `recovery` queues it
+    again. What `work` raises is recorded and raised again, so that the queue shows it too; except WorkerStopping, after which
     the run is queued again, and a database that went away, after which `recovery` does that.
     """
     identity = JobRunId(UUID(run_id))
@@ -149,36 +147,39 @@ def execute(run_id: str, work: Callable[[Run], JobOutcome]) -> JobOutcome | None
         if row is None or row.status not in job_runs.ACTIVE:
             log.info("run not started: unknown or ended", run_id=run_id, status=row.status if row else None)
             return None
-        run = Run(identity, row.job, row.connector, row.account_scope_id)
-        subject, asked_by_request = row.subject, row.request_id or ""
+        run = Run(row)
+        asked_by_request = row.request_id or ""
     # A run of the schedule has no request: its own id then joins its lines and statements.
     token, came_from = request_id.set(asked_by_request or run_id), origin.set(f"job:{run.job}")
     try:
-        with try_lock(lock_name(run.job, subject)) as held:
-            if not held:
-                _finish(
-                    run,
-                    "skipped",
-                    {},
-                    0.0,
-                    code="already_running",
-                    message="another run of the same work is active",
-                )
-                return None
-            run.lock = held
-            return _locked(run, subject, work)
+        return _hold_lock(run, work)
     except WorkerStopping:
         # After the lock is free: the worker that takes the run over must not find it held.
-        log.info("run interrupted, back to the queue", job=run.job, run_id=run_id)
-        requeue(identity, lost=False)
+        log.info("run interrupted", job=run.job, run_id=run_id)
+        if run.lock is not None:
+            outbox.requeue(identity, lost=False)
         return None
     except Exception as error:
         if is_database_away(error):
-            _note_outage(identity)
+            outbox.note_interruption(identity)
         raise
     finally:
         request_id.reset(token)
         origin.reset(came_from)
+
+
+def _hold_lock(run: Run, work: Callable[[Run], JobOutcome]) -> JobOutcome | None:
+    try:
+        with try_lock(lock_name(run.job, run.subject), wait_s=_LOCK_WAIT_S) as held:
+            if not held:
+                log.warning("run not started: its work is locked", job=run.job, run_id=str(run.id))
+                return None
+            run.lock = held
+            return _locked(run, work)
+    finally:
+        # After the lock is free: what is told takes its time, and the next run of the same work need not wait for it.
+        if run.end is not None:
+            _tell(run, run.end)
 
 
 def lock_name(job: str, subject: str) -> str:
@@ -186,89 +187,18 @@ def lock_name(job: str, subject: str) -> str:
     return f"job:{job}:{subject}"
 
 
-def requeue(run_id: JobRunId, *, lost: bool = True) -> bool:
-    """Put a run back on the queue; False (and the run failed) when its worker was lost for the MAX_LOSSES-th time.
-
-    Only the loss of a worker counts. One that was asked to stop (``lost`` False), a database that went away, or a queue
-    that forgot a run which waited, says nothing about the run: it is queued however often that was.
-    The outbox row goes with the state in one transaction: without Redis the dispatcher enqueues it later.
-    """
-    with transaction() as session:
-        row = job_runs.get_run(session, run_id, lock=True)
-        if row is None or row.status not in job_runs.ACTIVE:
-            return False
-        if lost and row.status == "running" and not _take_outage(run_id):
-            losses = int(row.counts.get("losses", 0)) + 1
-            row.counts = {**row.counts, "losses": losses}
-            if losses >= MAX_LOSSES:
-                row.status, row.finished_at = "failed", utcnow()
-                row.error_code, row.error_message = "abandoned", f"its worker was lost {losses} times"
-                session.add(row)
-                return False
-        row.status, row.started_at = "queued", None
-        session.add(row)
-        function, arguments = (
-            function_of(row.job),
-            {"run_id": str(run_id), **arguments_of(row.job, row.subject)},
-        )
-        job_runs.add_to_outbox(session, run_id, function, arguments)
-        attempt = row.attempt
-    hand_over(run_id, function, arguments, attempt)
-    return True
-
-
-def hand_over(run_id: JobRunId, function: str, arguments: dict[str, Any], attempt: int) -> bool:
-    """Enqueue what the outbox holds and clear it; False while Redis is away (the outbox keeps it)."""
-    try:
-        queues.push(function, arguments, queues.job_id_of(run_id, attempt))
-    except RedisError as error:
-        log.warning("queue away, job kept in the outbox", run_id=str(run_id), error=str(error))
-        return False
-    with transaction() as session:
-        job_runs.remove_from_outbox(session, run_id)
-    return True
-
-
-def _note_outage(run_id: JobRunId) -> None:
-    """Remember that the database ended a run, not its worker: whoever brings it back must not count it as a loss."""
-    try:
-        queue_redis().set(_outage_key(run_id), 1, ex=_REMEMBER_S)
-    except (RedisError, AppError) as error:
-        log.warning("outage not noted, it will count as a loss", run_id=str(run_id), error=str(error))
-
-
-def _take_outage(run_id: JobRunId) -> bool:
-    try:
-        return queue_redis().getdel(_outage_key(run_id)) is not None
-    except (RedisError, AppError) as error:
-        log.warning("no word of an outage, counted as a loss", run_id=str(run_id), error=str(error))
-        return False
-
-
-def _outage_key(run_id: JobRunId) -> str:
-    return f"run-interrupted:{run_id}"
-
-
-def function_of(job: str) -> str:
-    """The task of a job name."""
-    return _FUNCTIONS[job]
-
-
-def arguments_of(job: str, subject: str) -> dict[str, str]:
-    """The task's arguments beside `run_id`, from the run's subject."""
-    return {"account_scope_id": subject} if job in PER_ACCOUNT_SCOPE else {"connection_id": subject}
-
-
-def _locked(run: Run, subject: str, work: Callable[[Run], JobOutcome]) -> JobOutcome | None:
+def _locked(run: Run, work: Callable[[Run], JobOutcome]) -> JobOutcome | None:
     with transaction() as session:
         row = job_runs.get_run(session, run.id, lock=True)
         if row is None or row.status not in job_runs.ACTIVE:
             return None
         row.status, row.started_at, row.attempt = "running", utcnow(), row.attempt + 1
         session.add(row)
+        # From now on nobody takes the run over.
+        run.requested_by = row.requested_by
     freshness.run_began(run.job, run.account_scope_id)
     started = time.monotonic()
-    log.info("run started", job=run.job, run_id=str(run.id), subject=subject)
+    log.info("run started", job=run.job, run_id=str(run.id), subject=run.subject)
     try:
         outcome = work(run)
     except AppError as error:
@@ -288,7 +218,7 @@ def _locked(run: Run, subject: str, work: Callable[[Run], JobOutcome]) -> JobOut
             message=f"{type(error).__name__}: {error}",
         )
         raise
-    again = _finish(
+    _finish(
         run,
         "failed" if outcome.failed else "succeeded",
         dict(outcome.counts),
@@ -296,7 +226,7 @@ def _locked(run: Run, subject: str, work: Callable[[Run], JobOutcome]) -> JobOut
         code=outcome.error_code,
         message=outcome.error_message,
     )
-    return replace(outcome, again=again)
+    return replace(outcome, requested_by=run.requested_by)
 
 
 def _finish(
@@ -307,15 +237,20 @@ def _finish(
     *,
     code: str | None = None,
     message: str | None = None,
-) -> bool:
+) -> None:
+    """Write how the run ended and, in the same transaction, the run that was asked for while it ran."""
     with transaction() as session:
+        job_runs.lock_work(session, run.job, run.subject)
         row = job_runs.get_run(session, run.id, lock=True)
         if row is None:
-            return False
-        again = bool(row.counts.get("again"))
+            return
+        asker = row.counts.get(job_runs.AGAIN)
         row.status, row.finished_at, row.counts = status, utcnow(), counts
         row.error_code, row.error_message = code, (message or "")[:2_000] or None
         session.add(row)
+        session.flush()
+        following = _create_following(session, row, str(asker)) if asker else None
+    run.end = _End(status, counts, duration_s, code, following)
     level = log.warning if status == "failed" else log.info
     level(
         "run ended",
@@ -326,8 +261,35 @@ def _finish(
         duration_s=round(duration_s, 3),
         **counts,
     )
-    # After the commit: whoever hears of it finds the row, the figures and no old answer.
-    cache_told = freshness.run_ended(run.job, run.account_scope_id, counts, status)
+
+
+def _create_following(session: Session, row: JobRun, asker: str) -> JobRunId | None:
+    """The next run of the same work; None at a connection that was switched off meanwhile."""
+    if row.job not in outbox.PER_ACCOUNT_SCOPE and not job_runs.list_enabled_connections(
+        session, connection_id=ConnectionId(UUID(row.subject))
+    ):
+        return None
+    following, _ = job_runs.create_run(
+        session,
+        job=row.job,
+        subject=row.subject,
+        requested_by=asker,
+        account_scope_id=row.account_scope_id,
+        connector=row.connector,
+        request_id=row.request_id,
+    )
+    identity = JobRunId(following.id)
+    job_runs.add_to_outbox(session, identity, outbox.function_of(row.job), outbox.task_arguments(following))
+    return identity
+
+
+def _tell(run: Run, end: _End) -> None:
+    """Let queue, figures, caches and listeners know of an end that is committed."""
+    if end.following is not None:
+        arguments = {"run_id": str(end.following), **outbox.arguments_of(run.job, run.subject)}
+        outbox.hand_over(end.following, outbox.function_of(run.job), arguments, 0)
+    # Whoever hears of the end finds the row, the figures and no old answer.
+    cache_told = freshness.run_ended(run.job, run.account_scope_id, end.counts, end.status)
     events.publish(
         "job_completed",
         {
@@ -335,12 +297,11 @@ def _finish(
             "run_id": str(run.id),
             "project_id": None,
             "connector": run.connector,
-            "status": status,
-            "counts": counts,
-            "duration_s": round(duration_s, 3),
-            "error_code": code,
+            "status": end.status,
+            "counts": end.counts,
+            "duration_s": round(end.duration_s, 3),
+            "error_code": end.code,
             "account_scope_id": str(run.account_scope_id) if run.account_scope_id else None,
             "cache_told": cache_told,
         },
     )
-    return again

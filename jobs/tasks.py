@@ -12,7 +12,7 @@ from uuid import UUID
 from jobs import cascade, enqueue, runs
 from models.infra.clock import utcnow
 from models.infra.database import is_database_away, reading, transaction
-from models.infra.ids import AccountScopeId, ConnectionId, JobRunId
+from models.infra.ids import AccountScopeId, ConnectionId
 from models.infra.logging import get_logger
 from models.queries import job_runs
 
@@ -51,8 +51,6 @@ def sync_connection(connection_id: str, run_id: str) -> None:
     if outcome is None:
         return
     cascade.follow("sync", identity, outcome.counts, enqueue.CHEAP_FOR)
-    if outcome.again:
-        enqueue.request_sync(identity, enqueue.WEBHOOK)
 
 
 def refetch_connection(connection_id: str, run_id: str) -> None:
@@ -77,7 +75,7 @@ def refetch_connection(connection_id: str, run_id: str) -> None:
     if outcome.counts["needs_sync"]:
         enqueue.request_sync(identity, enqueue.WEBHOOK)
     # A vendor that cannot be asked now is asked again by the `retry` cadence.
-    if outcome.again or (outcome.counts["waiting"] and not outcome.failed):
+    if outcome.counts["waiting"] and not outcome.failed:
         enqueue.request_refetch(identity, enqueue.WEBHOOK)
 
 
@@ -99,12 +97,11 @@ def retry_connection(connection_id: str, run_id: str) -> None:
 def reconcile_connection(connection_id: str, run_id: str) -> None:
     """Compare one vendor connection with its copy; differences that nobody is looking at are mended at once."""
     identity = ConnectionId(UUID(connection_id))
-    requested_by = _requested_by(run_id)
 
     def work(run: runs.Run) -> runs.JobOutcome:
         from jobs import reconciliation  # noqa: PLC0415
 
-        result = reconciliation.reconcile(identity, requested_by != enqueue.CHEAP_FOR, _reporter(run))
+        result = reconciliation.reconcile(identity, run.requested_by != enqueue.CHEAP_FOR, _reporter(run))
         counts, errors = result.counts(), [each.error for each in result.streams.values() if each.error]
         return runs.JobOutcome(
             counts={**counts, "failed": len(errors)},
@@ -115,7 +112,7 @@ def reconcile_connection(connection_id: str, run_id: str) -> None:
 
     outcome = runs.execute(run_id, work)
     if outcome is not None:
-        cascade.follow("reconcile", identity, outcome.counts, requested_by)
+        cascade.follow("reconcile", identity, outcome.counts, outcome.requested_by)
 
 
 def repair_connection(connection_id: str, run_id: str) -> None:
@@ -125,7 +122,6 @@ def repair_connection(connection_id: str, run_id: str) -> None:
     one found beyond the records of one repair is compared and mended again in the same way.
     """
     identity = ConnectionId(UUID(connection_id))
-    requested_by = _requested_by(run_id)
 
     def work(run: runs.Run) -> runs.JobOutcome:
         from jobs import repair  # noqa: PLC0415
@@ -149,6 +145,7 @@ def repair_connection(connection_id: str, run_id: str) -> None:
 
     outcome = runs.execute(run_id, work)
     if outcome is not None:
+        requested_by = outcome.requested_by
         goes_on = requested_by == enqueue.CHEAP_FOR or (
             requested_by == enqueue.SCHEDULE and outcome.counts["waiting"]
         )
@@ -171,7 +168,7 @@ def mirror_connection(connection_id: str, run_id: str) -> None:
     outcome = runs.execute(run_id, work)
     if outcome is None:
         return
-    if outcome.again or outcome.counts["more_histories"]:
+    if outcome.counts["more_histories"]:
         enqueue.request_mirror(identity, "mirror")
     cascade.follow("mirror", identity, outcome.counts, "mirror")
 
@@ -227,7 +224,7 @@ def index_chunks(account_scope_id: str, run_id: str) -> None:
     outcome = runs.execute(run_id, work)
     if outcome is None:
         return
-    if outcome.again or (outcome.counts["pending"] and outcome.counts["embedded"]):
+    if outcome.counts["pending"] and outcome.counts["embedded"]:
         enqueue.request_indexing(identity, "indexing")
     cascade.follow("index", identity, outcome.counts, "indexing")
 
@@ -245,7 +242,7 @@ def deliver_outbound(account_scope_id: str, run_id: str) -> None:
     if outcome is None:
         return
     settled = sum(outcome.counts[name] for name in ("sent", "failed", "unknown", "blocked"))
-    if outcome.again or (outcome.counts["waiting"] and settled):
+    if outcome.counts["waiting"] and settled:
         enqueue.request_outbound(identity, "outbound")
 
 
@@ -277,12 +274,6 @@ def recover() -> None:
     from jobs import recovery  # noqa: PLC0415
 
     recovery.recover()
-
-
-def _requested_by(run_id: str) -> str:
-    with reading() as session:
-        row = job_runs.get_run(session, JobRunId(UUID(run_id)))
-        return row.requested_by if row else ""
 
 
 def _reporter(run: runs.Run) -> Callable[["Progress"], None]:

@@ -1,7 +1,7 @@
 """The worker process: `python -m jobs.worker control sync index`, queues in order of preference.
 
 On SIGTERM it takes no new job and gives the running one a moment to finish; then the job is interrupted and goes back
-to the queue. Each job runs in a forked child, so that its memory is returned and a crash ends the job alone.
+to the queue, and one that cannot be interrupted is ended. Each job runs in a forked child, so that its memory is returned and a crash ends the job alone.
 """
 
 import os
@@ -13,23 +13,25 @@ import time
 from importlib import import_module
 from types import FrameType
 from typing import Any
+from uuid import UUID
 
 from redis.exceptions import RedisError
-from rq import Worker
+from rq import Queue, Worker
 from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
 from sqlalchemy.orm import configure_mappers
 
-from jobs import queues
-from jobs.runs import WorkerStopping
+from jobs import outbox, queues, runs
+from models.infra.ids import JobRunId
 from models.infra.logging import configure_logging, get_logger
 from models.infra.redis import queue_redis
 
 GRACE_S = 5.0
+# What an interrupted job has to say so: a database that is silent is not waited for any longer.
+_LAST_WORDS_S = 3.0
 _WORKER_TTL_S = 60
 _MAINTENANCE_S = 60
-_MONITORING_S = 15
 # How long a worker waits between two looks whether Redis is back.
 _RETRY_S = 2.0
 
@@ -41,6 +43,12 @@ class InterruptibleWorker(Worker):
 
     max_connection_wait_time = 5.0
     asked_to_stop = False
+    _run_id: str | None = None
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Remember which run the job is, then let a child do it."""
+        self._run_id = job.kwargs.get("run_id")
+        super().execute_job(job, queue)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Remember that a signal asked for the end, then stop as RQ does."""
@@ -58,9 +66,10 @@ class InterruptibleWorker(Worker):
         """Start the clock when the first SIGTERM or SIGINT arrives."""
         super().handle_warm_shutdown_request()
         if self.horse_pid:
-            timer = threading.Timer(GRACE_S, self._interrupt)
-            timer.daemon = True
-            timer.start()
+            for after_s, end in ((GRACE_S, self._interrupt), (GRACE_S + _LAST_WORDS_S, self._end)):
+                timer = threading.Timer(after_s, end)
+                timer.daemon = True
+                timer.start()
 
     def setup_work_horse_signals(self) -> None:
         """In the child: SIGTERM raises WorkerStopping inside the job; Ctrl-C is the parent's affair."""
@@ -70,6 +79,17 @@ class InterruptibleWorker(Worker):
     def _interrupt(self) -> None:
         if self.horse_pid:
             self.kill_horse(signal.SIGTERM)
+
+    def _end(self) -> None:
+        """End a child that could not even say that it was interrupted; recovery queues its run again, as no loss."""
+        if not self.horse_pid:
+            return
+        log.warning("job does not stop, its process is ended", run_id=self._run_id)
+        try:
+            if self._run_id:
+                outbox.note_interruption(JobRunId(UUID(self._run_id)))
+        finally:
+            self.kill_horse(signal.SIGKILL)
 
 
 def make_worker(names: list[str]) -> InterruptibleWorker:
@@ -87,7 +107,7 @@ def make_worker(names: list[str]) -> InterruptibleWorker:
         serializer="json",
         worker_ttl=_WORKER_TTL_S,
         maintenance_interval=_MAINTENANCE_S,
-        job_monitoring_interval=_MONITORING_S,
+        job_monitoring_interval=queues.HEARTBEAT_S,
         log_job_description=False,
     )
 
@@ -115,7 +135,7 @@ def _work(worker: InterruptibleWorker) -> bool:
 
 
 def _stop_job(_signum: int, _frame: FrameType | None) -> Any:
-    raise WorkerStopping
+    raise runs.WorkerStopping
 
 
 def preload() -> None:

@@ -85,8 +85,13 @@ def transaction() -> Generator[Session]:
         try:
             yield session
             session.commit()
-        except BaseException:
+        except Exception:
             session.rollback()
+            raise
+        except BaseException:
+            # A signal stopped the work, maybe in the middle of an answer: such a connection takes no command any more.
+            # Closed, it rolls back, without a word to a server that may be silent.
+            session.invalidate()
             raise
 
 

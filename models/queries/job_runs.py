@@ -17,6 +17,8 @@ from models.infra.ids import AccountScopeId, ConnectionId, JobRunId
 from models.tables.platform import AccountScope, JobOutbox, JobRun, ScheduledJob, VendorConnection
 
 ACTIVE = ("queued", "running")
+# Where a running run keeps who asked for the same work meanwhile.
+AGAIN = "again"
 
 
 def create_run(
@@ -29,28 +31,30 @@ def create_run(
     connector: str | None = None,
     request_id: str | None = None,
     again: bool = False,
+    beyond: str | None = None,
 ) -> tuple[JobRun, bool]:
     """The active run of (job, subject), or a new queued one; and whether it is new.
 
     With `again`, a run that is already running is marked to be followed by another: it may have passed what changed.
-    The transaction's advisory lock makes two callers at once get the same run.
+    A run that `beyond` asked for does less than is asked for now: one that waits is taken over, one that runs is
+    followed by another. The transaction's advisory lock makes two callers at once get the same run, and a run that
+    ends meanwhile is waited for: it either heard of this or is over.
     """
-    session.execute(
-        text("select pg_advisory_xact_lock(hashtextextended(:name, 1))"), {"name": f"{job}:{subject}"}
-    )
+    lock_work(session, job, subject)
     found = session.execute(
         select(JobRun)
         .where(col(JobRun.job) == job, col(JobRun.subject) == subject, col(JobRun.status).in_(ACTIVE))
         .order_by(col(JobRun.queued_at).desc())
         .limit(1)
+        .with_for_update()
     ).scalar_one_or_none()
     if found is not None:
-        if again and found.status == "running":
-            session.execute(
-                update(JobRun)
-                .where(col(JobRun.id) == found.id, col(JobRun.status) == "running")
-                .values(counts=col(JobRun.counts).op("||")(text("'{\"again\": true}'::jsonb")))
-            )
+        does_less = found.requested_by == beyond
+        if found.status == "running" and (again or does_less):
+            # Who asked first is who the next run is for.
+            found.counts = {AGAIN: requested_by, **found.counts}
+        elif does_less:
+            found.requested_by = requested_by
         return found, False
     run = JobRun(
         job=job,
@@ -65,6 +69,13 @@ def create_run(
     return run, True
 
 
+def lock_work(session: Session, job: str, subject: str) -> None:
+    """Let nobody else ask for (job, subject) until the transaction ends. To be taken before a run's row is locked."""
+    session.execute(
+        text("select pg_advisory_xact_lock(hashtextextended(:name, 1))"), {"name": f"{job}:{subject}"}
+    )
+
+
 def get_run(session: Session, run_id: JobRunId, *, lock: bool = False) -> JobRun | None:
     """One run, optionally locked until the transaction ends."""
     statement = select(JobRun).where(col(JobRun.id) == run_id)
@@ -75,21 +86,8 @@ def take_again(session: Session, run_id: JobRunId) -> bool:
     """Clear the mark that `create_run` sets with `again`; whether it was set."""
     result = session.execute(
         update(JobRun)
-        .where(col(JobRun.id) == run_id, col(JobRun.counts).op("?")("again"))
-        .values(counts=col(JobRun.counts).op("-")("again"))
-        .returning(col(JobRun.id))
-    )
-    return result.first() is not None
-
-
-def take_over_queued(session: Session, run_id: JobRunId, from_whom: str, requested_by: str) -> bool:
-    """Make a run that `from_whom` asked for and that still waits be asked for by somebody else; whether it was."""
-    result = session.execute(
-        update(JobRun)
-        .where(
-            col(JobRun.id) == run_id, col(JobRun.status) == "queued", col(JobRun.requested_by) == from_whom
-        )
-        .values(requested_by=requested_by)
+        .where(col(JobRun.id) == run_id, col(JobRun.counts).op("?")(AGAIN))
+        .values(counts=col(JobRun.counts).op("-")(AGAIN))
         .returning(col(JobRun.id))
     )
     return result.first() is not None

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from sqlmodel import col, select
 
-from jobs import cascade, enqueue, queues, runs, tasks
+from jobs import cascade, enqueue, outbox, queues, runs, tasks
 from jobs.cascade import FollowUp
 from models.infra.database import reading, transaction
 from models.queries import completeness, job_runs
@@ -82,13 +82,16 @@ def test_a_sync_that_broke_down_is_followed_by_a_cheap_pass_too(
     assert queued() == [("reconcile", "sync")]
 
 
-def test_a_sync_that_did_not_run_is_followed_by_nothing(database: str, still_vendors: Vendors) -> None:
+def test_a_sync_that_finds_its_work_locked_waits_on_and_is_followed_by_nothing(
+    database: str, still_vendors: Vendors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "_LOCK_WAIT_S", 0.1)
     _, connection_id = connect(still_vendors, "linear")
     [ref] = enqueue.request_sync(connection_id, "schedule")
     with try_lock(runs.lock_name("sync", str(connection_id))) as held:
         assert held
         tasks.sync_connection(str(connection_id), ref.run_id)
-    assert queued() == []
+    assert queued() == [("sync", "schedule")]
 
 
 def test_a_cheap_pass_that_waits_becomes_deep_when_a_person_asks(
@@ -172,7 +175,7 @@ def test_what_one_repair_leaves_is_mended_by_the_next_until_nothing_waits(
 
 def test_every_job_of_the_table_exists() -> None:
     named = {*cascade.AFTER, *(each.job for stages in cascade.AFTER.values() for each in stages)}
-    assert {runs.function_of(job) for job in named} <= set(queues.FUNCTIONS)
+    assert {outbox.function_of(job) for job in named} <= set(queues.FUNCTIONS)
 
 
 def test_a_later_stage_is_one_line_of_the_table(

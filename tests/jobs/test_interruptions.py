@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from jobs import enqueue, recovery, runs, tasks
+from jobs import enqueue, outbox, recovery, runs, tasks
 from jobs.refetch import refetch_connection
 from models.infra.clock import utcnow
 from models.infra.crypto import generate_key
@@ -44,7 +44,7 @@ def lose_database(_run: runs.Run) -> runs.JobOutcome:
 
 def test_a_database_that_goes_away_never_uses_up_the_losses_of_a_run(database: str) -> None:
     [ref] = enqueue.request_sync(make_connection(make_scope()), "anna")
-    for _ in range(runs.MAX_LOSSES + 2):
+    for _ in range(outbox.MAX_LOSSES + 2):
         with pytest.raises(OperationalError):
             runs.execute(ref.run_id, lose_database)
         assert row_of(ref.run_id).status == "running"
@@ -52,7 +52,7 @@ def test_a_database_that_goes_away_never_uses_up_the_losses_of_a_run(database: s
         assert (found.requeued, found.given_up) == (1, 0)
         assert row_of(ref.run_id).status == "queued"
     # The loss of a worker counts as before, and once: the memory of an outage is used up with it.
-    for _ in range(runs.MAX_LOSSES - 1):
+    for _ in range(outbox.MAX_LOSSES - 1):
         lose_worker(ref.run_id)
         assert recovery.recover(settled_s=0).requeued == 1
     lose_worker(ref.run_id)

@@ -6,13 +6,13 @@ from uuid import UUID
 import pytest
 from sqlmodel import func, select
 
-from jobs import enqueue, queues, recovery, runs
+from jobs import enqueue, outbox, queues, recovery, runs
 from models.infra import events
 from models.infra.clock import utcnow
 from models.infra.database import reading, transaction
 from models.infra.errors import AppError, NotFound
 from models.infra.ids import AccountScopeId, ConnectionId, JobRunId, new_id
-from models.infra.redis import close_clients
+from models.infra.redis import close_clients, queue_redis
 from models.infra.settings import override_settings
 from models.queries import job_runs
 from models.queries.locks import is_locked, try_lock
@@ -61,6 +61,19 @@ def lose_worker(run_id: str) -> None:
         assert row is not None
         row.status, row.attempt = "running", row.attempt + 1
         session.add(row)
+
+
+def take_job(run_id: str) -> None:
+    """Take a run's first job off its queue, as a worker of several queues does before anything else."""
+    taken = queues.JsonQueue.dequeue_any(
+        [queues.queue(spec) for spec in queues.QUEUES],
+        None,
+        connection=queue_redis(),
+        job_class=queues.JsonJob,
+        serializer="json",
+    )
+    assert taken is not None
+    assert taken[0].id == queues.job_id_of(run_id, 0)
 
 
 def outbox_size() -> int:
@@ -157,14 +170,21 @@ def test_an_ended_run_is_not_run_again(database: str) -> None:
     assert calls == [1]
 
 
-def test_two_runs_of_one_subject_never_run_at_once(database: str) -> None:
+def test_two_runs_of_one_subject_never_run_at_once_and_the_second_goes_on_waiting(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "_LOCK_WAIT_S", 0.3)
     connection = make_connection(make_scope())
     [ref] = enqueue.request_sync(connection, "anna")
     with try_lock(runs.lock_name("sync", str(connection))) as held:
         assert held
+        take_job(ref.run_id)
         assert runs.execute(ref.run_id, lambda _run: runs.JobOutcome()) is None
-    assert row_of(ref.run_id).status == "skipped"
+    assert row_of(ref.run_id).status == "queued"
     assert not is_locked(runs.lock_name("sync", str(connection)))
+    assert recovery.recover(settled_s=0).requeued == 1
+    assert runs.execute(ref.run_id, lambda _run: runs.JobOutcome()) is not None
+    assert row_of(ref.run_id).status == "succeeded"
 
 
 def test_an_interrupted_run_goes_back_to_the_queue_as_its_next_attempt(database: str) -> None:
@@ -184,7 +204,7 @@ def test_a_worker_that_stops_often_does_not_use_up_the_attempts_of_its_run(datab
     def stop(_run: runs.Run) -> runs.JobOutcome:
         raise runs.WorkerStopping
 
-    for _ in range(runs.MAX_LOSSES + 2):
+    for _ in range(outbox.MAX_LOSSES + 2):
         assert runs.execute(ref.run_id, stop) is None
     assert row_of(ref.run_id).status == "queued"
     # Then a worker is lost, for the first time.
@@ -229,9 +249,10 @@ def test_indexing_asked_for_while_it_runs_is_followed_by_another_run(database: s
 
     outcome = runs.execute(ref.run_id, work)
     assert outcome is not None
-    assert outcome.again
     [following] = enqueue.request_indexing(scope, "indexing")
-    assert following.created
+    assert (following.created, following.status) == (False, "queued")
+    assert following.run_id != ref.run_id
+    assert queues.is_held(queues.job_id_of(following.run_id, 0))
 
 
 def test_a_run_whose_worker_died_is_queued_again_and_given_up_in_the_end(database: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import InternalError, OperationalError
@@ -33,6 +34,29 @@ def test_a_transaction_rolls_back_when_it_raises(database: str) -> None:
 
     with pytest.raises(ValueError, match="stop"):
         fail_after_writing()
+    with reading() as session:
+        assert session.execute(text("select count(*) from t")).scalar_one() == 0
+
+
+def test_work_that_a_signal_stops_in_the_middle_of_an_answer_says_so_and_is_rolled_back(
+    database: str,
+) -> None:
+    class Stopped(BaseException):
+        pass
+
+    with transaction() as session:
+        session.execute(text("create table t (n int)"))
+
+    def stop_while_the_server_answers() -> None:
+        with transaction() as session:
+            session.execute(text("insert into t values (1)"))
+            driver = session.connection().connection.driver_connection
+            assert isinstance(driver, psycopg.Connection)
+            driver.pgconn.send_query(b"select 1")
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        stop_while_the_server_answers()
     with reading() as session:
         assert session.execute(text("select count(*) from t")).scalar_one() == 0
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlmodel import select
 
-from jobs import tasks
+from jobs import outbox, tasks
 from models.infra.cache import cache
 from models.infra.cache_tags import tags_of_job
 from models.infra.clock import utcnow
@@ -325,10 +325,10 @@ def test_a_scope_without_the_connection_is_404(client: httpx.Client, worlds: dic
 
 
 def test_tasks_are_registered_for_both_kinds_of_work() -> None:
-    from jobs import queues, runs
+    from jobs import queues
 
     for job in ("reconcile", "repair"):
-        name = runs.function_of(job)
+        name = outbox.function_of(job)
         assert name in queues.FUNCTIONS
         assert hasattr(tasks, name.rpartition(".")[2])
-        assert runs.arguments_of(job, "x") == {"connection_id": "x"}
+        assert outbox.arguments_of(job, "x") == {"connection_id": "x"}
