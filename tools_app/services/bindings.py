@@ -11,14 +11,14 @@ from uuid import UUID
 from jobs import enqueue
 from models.infra.cache import cache
 from models.infra.cache_tags import tags_of_start
-from models.infra.database import reading
+from models.infra.database import reading, transaction
 from models.infra.errors import Conflict, InvalidInput, NotFound
 from models.infra.ids import AccountScopeId, ConnectionId, new_id
 from models.infra.scope import Scope
 from models.queries import bindings as queries
 from models.queries import connector_overview as overview
 from models.queries.bindings import BindingFacts, RuleChange
-from tools_app.services import projects
+from tools_app.services import audit_trail, projects
 from tools_app.services.job_requests import RequestedRun
 from tools_app.services.views import SessionView
 
@@ -90,6 +90,16 @@ def remove(session: SessionView, binding_id: str) -> RequestedRun:
 
 def _ask(session: SessionView, change: RuleChange, connection_id: UUID) -> RequestedRun:
     run = enqueue.request_rebinding(ConnectionId(connection_id), change.to_json(), session.user)
+    # Who asked, and for what; what became of it is the job's event, with the rows that moved.
+    with transaction() as db:
+        audit_trail.record_event(
+            db,
+            actor=session.user,
+            action=f"project_binding.ask_{change.action}",
+            entity=audit_trail.Entity("project_binding", str(change.binding_id)),
+            account_scope_id=_scope_of(session),
+            after={"run_id": run.run_id, **({} if change.after is None else change.after.to_json())},
+        )
     cache().renew(tags_of_start(_scope_of(session)))
     return RequestedRun(run.run_id, run.job, run.subject, run.connector, joined=False)
 

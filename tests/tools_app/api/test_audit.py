@@ -12,7 +12,7 @@ from models.infra.database import transaction
 from models.infra.ids import new_id
 from models.tables.crm import Opportunity
 from models.tables.outbound import OutboundMessage
-from models.tables.platform import AuditEvent
+from models.tables.platform import AuditEvent, ProjectBinding
 from models.tables.reliability import ConnectorError
 from models.tables.retrieval import QueryRun
 from tests.tools_app.api.test_isolation import described
@@ -183,10 +183,33 @@ class Walk:
             "put", "/api/webhooks/{connector}/{binding}/secret", {"secret": "0123456789abcdef0123"},
             connector="linear", binding=self.place.connections["linear"],
         )  # fmt: skip
+        self.bindings()
         self.access()
         self.call("post", "/api/auth/login", {"username": USER, "password": PASSWORD, "account_scope": "one"})
         self.client.headers["x-csrf-token"] = self.client.get("/api/auth/me").json()["csrf_token"]
         self.call("post", "/api/auth/logout")
+
+    def bindings(self) -> None:
+        """One change of rules a connection at a time: each at another one."""
+        connections, rules = self.place.connections, {}
+        with transaction() as session:
+            for connector, kind in (("chatwoot", "label"), ("attio", "list")):
+                rule = ProjectBinding(
+                    account_scope_id=self.place.scope, project_id=self.place.project,
+                    connection_id=connections[connector], rule_kind=kind, rule_value="walk",
+                )  # fmt: skip
+                session.add(rule)
+                session.flush()
+                rules[connector] = str(rule.id)
+        rule = {
+            "connection_id": str(connections["linear"]),
+            "project_id": "alpha",
+            "rule_kind": "team",
+            "rule_value": "WLK",
+        }
+        self.call("post", "/api/bindings", rule)
+        self.call("patch", "/api/bindings/{binding_id}", {"priority": 7}, binding_id=rules["chatwoot"])
+        self.call("delete", "/api/bindings/{binding_id}", binding_id=rules["attio"])
 
     def access(self) -> None:
         made = self.call("post", "/api/auth/keys", {"name": "report"})
