@@ -47,6 +47,7 @@ class Tower:
     registry: ProcessRegistry
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
+    clients: list[httpx.Client] = field(default_factory=list)
     postgres: EmbeddedPostgres | None = None
 
     def start(self, name: str, *command_line: str, **variables: str) -> subprocess.Popen[bytes]:
@@ -88,6 +89,7 @@ class Tower:
     def client(self, name: str = "web") -> httpx.Client:
         """A client with a session of its own."""
         client = httpx.Client(base_url=self.addresses[name], timeout=60)
+        self.clients.append(client)
         answer = client.post("/api/auth/login", json={"username": USER, "password": PASSWORD})
         assert answer.status_code == 200, answer.text
         client.headers["x-csrf-token"] = answer.json()["csrf_token"]
@@ -129,6 +131,8 @@ class Tower:
 
     def stop(self) -> None:
         """End what was started, gently at first."""
+        for client in self.clients:
+            client.close()
         for process in self.processes.values():
             if process.poll() is None:
                 process.terminate()
