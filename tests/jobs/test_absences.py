@@ -1,8 +1,5 @@
 """Only a vendor's own word that a record is gone removes it here; what hangs on it goes with it."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import httpx
 import pytest
 from sqlalchemy import text
@@ -10,15 +7,13 @@ from sqlalchemy import text
 from jobs.refetch import refetch_connection
 from jobs.retry import retry_connection
 from jobs.sandbox.sandbox import MAIN
-from jobs.sandbox.world.authored import StudioWorld
 from models.infra.database import reading, transaction
 from models.infra.ids import ConnectionId
 from models.queries import webhooks as hints
 from models.queries.records import STREAM_TABLES, tombstone
 from models.queries.webhooks import Hint
 from tests.jobs.copies import run_sync
-from tests.jobs.sandbox.harness import write_studio
-from tests.jobs.small_vendors import SmallVendors, small_vendors
+from tests.jobs.small_vendors import SmallVendors
 from tests.jobs.vendor_truth import local
 
 STREAM = {"chatwoot": "conversations", "linear": "issues", "attio": "companies"}
@@ -32,18 +27,6 @@ FOREIGN = [
     httpx.Response(404, json=[]),
     httpx.Response(404),
 ]
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> StudioWorld:
-    return write_studio(tmp_path_factory.mktemp("studio"))
-
-
-@pytest.fixture
-def small(
-    database: str, studio: StudioWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[SmallVendors]:
-    yield from small_vendors(studio, tmp_path, database, monkeypatch)
 
 
 def rows(statement: str, **values: object) -> list[tuple[object, ...]]:

@@ -1,7 +1,5 @@
 """Whatever column of a row is altered behind the copy's back, the deep comparison finds that row and repair mends it."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,14 +10,12 @@ from sqlmodel import SQLModel
 from jobs.crm_mirror import mirror_connection
 from jobs.indexing import index_pending
 from jobs.repair import repair_connection
-from jobs.sandbox.world.authored import StudioWorld
 from models.infra.database import reading, transaction
 from models.infra.ids import AccountScopeId
 from models.queries.reconciliation import read_differences
 from models.queries.records import PEERS, STREAM_TABLES
 from tests.jobs.copies import change, measure, run_sync
-from tests.jobs.sandbox.harness import write_studio
-from tests.jobs.small_vendors import SmallVendors, small_vendors
+from tests.jobs.small_vendors import SmallVendors
 
 # What names the row, and what a sync notes down about its own doings. `deleted_at` has tests of its own.
 NOT_CONTENT = {
@@ -28,18 +24,6 @@ NOT_CONTENT = {
 }  # fmt: skip
 # Columns that no sync fills.
 UNUSED = {("attio_deals", "company_name"), ("attio_notes", "parent_name")}
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> StudioWorld:
-    return write_studio(tmp_path_factory.mktemp("studio"))
-
-
-@pytest.fixture
-def small(
-    database: str, studio: StudioWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[SmallVendors]:
-    yield from small_vendors(studio, tmp_path, database, monkeypatch)
 
 
 def columns_of(table: str) -> list[Column[Any]]:

@@ -5,8 +5,7 @@ runs through: everything that the vendor's incremental API can show must be here
 and a repair: nothing may differ any more, and a further sync may write nothing.
 """
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ from jobs.sandbox.world.authored import StudioWorld
 from tests.jobs.copies import measure, run_sync
 from tests.jobs.histories import Change, Fault, Silent, Sync, Wait, edit_silently, fields_of, steps
 from tests.jobs.sandbox.harness import CONVERSATIONS, DEALS, write_studio
-from tests.jobs.small_vendors import SmallVendors, small_vendors
+from tests.jobs.small_vendors import SmallVendors
 from tests.jobs.vendor_truth import Rows, local, tolerant, vendor
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7_200)]
@@ -37,13 +36,6 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> StudioWorld:
     # As few records as make several pages of every list: what an example costs is what it reads.
     deals = {**DEALS, "notes": DEALS["notes"][:7]}
     return write_studio(tmp_path_factory.mktemp("studio"), 4, conversations=CONVERSATIONS, deals=deals)
-
-
-@pytest.fixture
-def small(
-    database: str, studio: StudioWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[SmallVendors]:
-    yield from small_vendors(studio, tmp_path, database, monkeypatch)
 
 
 class History:

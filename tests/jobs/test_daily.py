@@ -1,8 +1,5 @@
 """Within a day everything is seen: edits and deletes that no list of changes shows are found and mended by the schedule."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from jobs import schedule
@@ -11,7 +8,7 @@ from jobs.sandbox.world.authored import StudioWorld
 from tests.jobs.copies import follow_daily_comparison, run_sync
 from tests.jobs.histories import Change, Silent, edit_silently, fields_of
 from tests.jobs.sandbox.harness import write_studio
-from tests.jobs.small_vendors import SmallVendors, small_vendors
+from tests.jobs.small_vendors import SmallVendors
 from tests.jobs.vendor_truth import local, vendor
 
 DAY_S = 86_400
@@ -25,13 +22,6 @@ DELETES = {
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> StudioWorld:
     return write_studio(tmp_path_factory.mktemp("studio"), 6)
-
-
-@pytest.fixture
-def small(
-    database: str, studio: StudioWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[SmallVendors]:
-    yield from small_vendors(studio, tmp_path, database, monkeypatch)
 
 
 def test_a_deep_comparison_comes_every_day() -> None:

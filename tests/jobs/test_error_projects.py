@@ -1,9 +1,5 @@
 """A record that could not be read is an error of its project, where that is known, and of the account scope else."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from sqlalchemy import text
 
 from jobs.connectors.base import Page, Rejected
@@ -11,28 +7,14 @@ from jobs.connectors.errors import BadRecord
 from jobs.page_writer import write_page
 from jobs.retry import queue_failure
 from jobs.sandbox.sandbox import MAIN
-from jobs.sandbox.world.authored import StudioWorld
 from jobs.sync import open_run
 from models.infra.database import reading, transaction
 from models.infra.ids import ConnectionId, ProjectId
 from models.infra.scope import Scope
 from models.queries import connector_overview as overview
 from tests.jobs.copies import run_sync
-from tests.jobs.sandbox.harness import write_studio
-from tests.jobs.small_vendors import SmallVendors, small_vendors
+from tests.jobs.small_vendors import SmallVendors
 from tests.scopes import MadeScope
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> StudioWorld:
-    return write_studio(tmp_path_factory.mktemp("studio"))
-
-
-@pytest.fixture
-def small(
-    database: str, studio: StudioWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[SmallVendors]:
-    yield from small_vendors(studio, tmp_path, database, monkeypatch)
 
 
 def issue_of(connection_id: ConnectionId) -> tuple[str, ProjectId]:

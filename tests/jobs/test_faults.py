@@ -14,7 +14,6 @@ from jobs.sandbox.world.authored import StudioWorld
 from models.infra.database import reading
 from models.infra.ids import ConnectionId
 from tests.jobs.copies import measure, run_sync
-from tests.jobs.sandbox.harness import write_studio
 from tests.jobs.small_vendors import PATIENCE_S, SmallVendors, small_vendors
 from tests.jobs.vendor_truth import Rows, local, vendor
 from tools_app.i18n.catalogue import catalogue
@@ -63,11 +62,6 @@ RETRIED = ("rate_limited", "vendor_down")
 PASSING = tuple(kind for kind, becomes in BECOMES.items() if becomes in RETRIED)
 PAGING = ("page_shift", "delete_while_paging", "merge_while_paging")
 PAIRS = [(name, kind.name) for name in VENDORS for kind in kinds_of(name) if not kind.delivery]
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> StudioWorld:
-    return write_studio(tmp_path_factory.mktemp("studio"))
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """A changed routing rule takes its records along: rows, children, chunks, derived tables, all at once or not at all."""
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +13,6 @@ from jobs.crm_mirror import mirror_connection
 from jobs.indexing import index_pending
 from jobs.rebinding import change_rule
 from jobs.repair import repair_connection
-from jobs.sandbox.world.authored import StudioWorld
 from jobs.stored_records import ROUTED
 from jobs.sync import sync_connection
 from models.infra.database import reading, transaction
@@ -26,24 +23,11 @@ from models.queries.bindings import BindingFacts, RuleChange, list_bindings
 from models.queries.records import STREAM_TABLES
 from models.tables.platform import AuditEvent, JobRun
 from tests.jobs.copies import change, measure, run_sync
-from tests.jobs.sandbox.harness import write_studio
-from tests.jobs.small_vendors import SmallVendors, small_vendors
+from tests.jobs.small_vendors import SmallVendors
 from tests.scopes import MadeScope
 
 # What tells of the past, or is about the project itself.
 KEPT = {"audit_events", "job_runs", "project_bindings", "sync_reconciliation_metrics", "sessions"}
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> StudioWorld:
-    return write_studio(tmp_path_factory.mktemp("studio"))
-
-
-@pytest.fixture
-def small(
-    database: str, studio: StudioWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[SmallVendors]:
-    yield from small_vendors(studio, tmp_path, database, monkeypatch)
 
 
 def copied(small: SmallVendors, connector: str) -> tuple[MadeScope, ConnectionId]:

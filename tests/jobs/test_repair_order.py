@@ -2,8 +2,6 @@
 
 import functools
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -11,24 +9,10 @@ import pytest
 from jobs.connectors.errors import BadRecord
 from jobs.repair import repair
 from jobs.retry import queue_failure
-from jobs.sandbox.world.authored import StudioWorld
 from jobs.sync import open_run
 from models.infra.ids import ConnectionId
 from tests.jobs.copies import change, follow_daily_comparison, measure, run_sync
-from tests.jobs.sandbox.harness import write_studio
-from tests.jobs.small_vendors import SmallVendors, small_vendors
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> StudioWorld:
-    return write_studio(tmp_path_factory.mktemp("studio"))
-
-
-@pytest.fixture
-def small(
-    database: str, studio: StudioWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[SmallVendors]:
-    yield from small_vendors(studio, tmp_path, database, monkeypatch)
+from tests.jobs.small_vendors import SmallVendors
 
 
 class Spoilt(httpx.BaseTransport):

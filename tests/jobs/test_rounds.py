@@ -1,8 +1,5 @@
 """Messages of very many conversations are read again in parts, all of them within a day."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,24 +7,10 @@ from hypothesis import strategies as st
 from jobs import rounds
 from jobs.repair import repair_connection
 from jobs.rounds import PASSES_A_ROUND, Position, choose, read_position
-from jobs.sandbox.world.authored import StudioWorld
 from models.infra.database import reading
 from models.infra.ids import ConnectionId
 from tests.jobs.copies import change, measure, metrics, run_sync
-from tests.jobs.sandbox.harness import write_studio
-from tests.jobs.small_vendors import SmallVendors, small_vendors
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> StudioWorld:
-    return write_studio(tmp_path_factory.mktemp("studio"))
-
-
-@pytest.fixture
-def small(
-    database: str, studio: StudioWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[SmallVendors]:
-    yield from small_vendors(studio, tmp_path, database, monkeypatch)
+from tests.jobs.small_vendors import SmallVendors
 
 
 @pytest.fixture

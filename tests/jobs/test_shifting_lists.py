@@ -15,15 +15,9 @@ from models.infra.ids import ConnectionId
 from models.tables.chatwoot import Contact
 from models.tables.reliability import ConnectorError
 from tests.jobs.copies import run_sync
-from tests.jobs.sandbox.harness import write_studio
 from tests.jobs.small_vendors import SmallVendors, small_vendors
 from tests.jobs.test_convergence import Killed, set_page_sizes
 from tests.jobs.vendor_truth import local, vendor
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> StudioWorld:
-    return write_studio(tmp_path_factory.mktemp("studio"))
 
 
 @pytest.fixture

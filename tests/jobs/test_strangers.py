@@ -1,30 +1,13 @@
 """Visitors without an address, whom no list of the vendor shows: a deep comparison knows who is gone and who is not."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from jobs.repair import repair_connection
 from jobs.sandbox.sandbox import MAIN
-from jobs.sandbox.world.authored import StudioWorld
 from models.infra.ids import ConnectionId
 from tests.jobs.copies import measure, run_sync
-from tests.jobs.sandbox.harness import write_studio
-from tests.jobs.small_vendors import SmallVendors, small_vendors
+from tests.jobs.small_vendors import SmallVendors
 from tests.jobs.vendor_truth import local
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> StudioWorld:
-    return write_studio(tmp_path_factory.mktemp("studio"))
-
-
-@pytest.fixture
-def small(
-    database: str, studio: StudioWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[SmallVendors]:
-    yield from small_vendors(studio, tmp_path, database, monkeypatch)
 
 
 def a_visitor_writes(small: SmallVendors) -> tuple[int, int]:

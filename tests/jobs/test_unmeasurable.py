@@ -1,33 +1,18 @@
 """A comparison that cannot come to its end leaves no figure standing as if it were today's."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import httpx
 import pytest
 from rq.timeouts import JobTimeoutException
 
 from jobs.reconciliation import reconcile
-from jobs.sandbox.world.authored import StudioWorld
 from jobs.sync import Progress
 from models.infra.database import reading
 from models.queries.completeness import list_completeness
 from tests.jobs.copies import measure, run_sync
-from tests.jobs.sandbox.harness import write_studio
-from tests.jobs.small_vendors import SmallVendors, small_vendors
+from tests.jobs.small_vendors import SmallVendors
 from tests.scopes import MadeScope
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> StudioWorld:
-    return write_studio(tmp_path_factory.mktemp("studio"))
-
-
-@pytest.fixture
-def small(
-    database: str, studio: StudioWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[SmallVendors]:
-    yield from small_vendors(studio, tmp_path, database, monkeypatch)
 
 
 def shown(scope: MadeScope) -> dict[str, float | None]:

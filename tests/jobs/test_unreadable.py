@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,25 +10,11 @@ from sqlalchemy import text
 
 from jobs import sync
 from jobs.retry import retry_connection
-from jobs.sandbox.world.authored import StudioWorld
 from models.infra.database import reading
 from tests.jobs.copies import run_sync
-from tests.jobs.sandbox.harness import write_studio
-from tests.jobs.small_vendors import SmallVendors, small_vendors
+from tests.jobs.small_vendors import SmallVendors
 
 Spoil = Callable[[httpx.Request, Any], None]
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> StudioWorld:
-    return write_studio(tmp_path_factory.mktemp("studio"))
-
-
-@pytest.fixture
-def small(
-    database: str, studio: StudioWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[SmallVendors]:
-    yield from small_vendors(studio, tmp_path, database, monkeypatch)
 
 
 @pytest.fixture

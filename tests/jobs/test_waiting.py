@@ -12,7 +12,6 @@ from jobs.sandbox.sandbox import MAIN
 from jobs.sandbox.world.authored import StudioWorld
 from models.infra.ids import ConnectionId
 from tests.jobs.copies import run_sync
-from tests.jobs.sandbox.harness import write_studio
 from tests.jobs.small_vendors import SmallVendors, small_vendors
 from tests.jobs.test_convergence import Killed, set_page_sizes
 from tests.jobs.test_faults import there
@@ -20,11 +19,6 @@ from tests.jobs.test_shifting_lists import at_request
 from tests.jobs.vendor_truth import local
 
 LONGER_THAN_THE_OVERLAP_S = 400
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> StudioWorld:
-    return write_studio(tmp_path_factory.mktemp("studio"))
 
 
 @pytest.fixture
