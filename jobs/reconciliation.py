@@ -16,7 +16,7 @@ from sqlmodel import Session
 
 from jobs import round_figures
 from jobs.comparison import Figures, compare, sum_of
-from jobs.connectors.errors import CredentialsInvalid, SchemaChanged, VendorDown, VendorError
+from jobs.connectors.errors import SURPRISES, CredentialsInvalid, SchemaChanged, VendorDown, VendorError
 from jobs.crm_mirror import count_differences
 from jobs.page_writer import SyncRun, table_of
 from jobs.rounds import Position, keep_position, read_position
@@ -200,7 +200,7 @@ def _read(sweep: Sweep, stream: str, progress: Callable[[Progress], None]) -> Ve
     except VendorError as error:
         log.warning("stream not compared", stream=stream, kind=error.kind, error=str(error))
         return error
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except SURPRISES as error:
         # What the vendor sent surprised us: the figure is unknown, and the other streams need not suffer for it.
         log.exception("stream surprised the comparison", stream=stream)
         return SchemaChanged(stream, f"{type(error).__name__}: {error}")

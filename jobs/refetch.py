@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from jobs.connectors.base import Record, Thread, Window
-from jobs.connectors.errors import CircuitOpen, CredentialsInvalid, RateLimited, VendorError
+from jobs.connectors.errors import UNREADABLE, CircuitOpen, CredentialsInvalid, RateLimited, VendorError
 from jobs.page_writer import SyncRun, table_of, write_page, write_records
 from jobs.retry import queue_failure
 from jobs.sync import bring_parent, fetch_missing_parents, open_run
@@ -144,7 +144,7 @@ class _Refetch:
                 self._bring_leader(record)
         except (CircuitOpen, CredentialsInvalid, RateLimited):
             raise
-        except (VendorError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (VendorError, *UNREADABLE) as error:
             self._set_aside([pending], error)
             return
         with transaction() as session:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.connectors.base import Page, Record, Thread, Window
-from jobs.connectors.errors import BadRecord
+from jobs.connectors.errors import UNREADABLE, BadRecord
 from jobs.page_writer import SyncRun, table_of, write_records
 from jobs.reconciliation import streams_of
 from jobs.retry import queue_failure
@@ -131,7 +131,7 @@ def _refetch(
     for number, vendor_id in enumerate(chosen, start=1):
         try:
             record = run.connector.fetch_one(stream, vendor_id)
-        except (BadRecord, KeyError, TypeError, ValueError, AttributeError) as error:
+        except UNREADABLE as error:
             log.warning("record not repaired", stream=stream, vendor_id=vendor_id, error=str(error))
             queue_failure(run, stream, vendor_id, error, {})
             run.add(stream, rejected=1)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from jobs.connectors.base import Thread, Window, has_id
-from jobs.connectors.errors import BadRecord, CircuitOpen, CredentialsInvalid, VendorError
+from jobs.connectors.errors import UNREADABLE, BadRecord, CircuitOpen, CredentialsInvalid, VendorError
 from jobs.page_writer import SyncRun, find_known_home, pause_asked, table_of, write_page, write_records
 from jobs.sync import bring_parent, fetch_missing_parents, open_run
 from models.infra.database import reading, transaction
@@ -71,7 +71,7 @@ def retry_connection(connection_id: ConnectionId) -> Retried:
             except (CircuitOpen, CredentialsInvalid) as error:
                 log.warning("retry ended early", connector=run.connection.connector, kind=error.kind)
                 break
-            except (VendorError, KeyError, TypeError, ValueError, AttributeError) as error:
+            except (VendorError, *UNREADABLE) as error:
                 outcome.failed += 1
                 queue_failure(run, unit.stream, unit.unit, error, unit.payload)
             else:

@@ -15,7 +15,7 @@ from typing import Any
 from sqlmodel import Session
 
 from jobs.connectors.base import Page, Record, Thread, Window
-from jobs.connectors.errors import BadRecord, SchemaChanged
+from jobs.connectors.errors import UNREADABLE, SchemaChanged
 from jobs.page_writer import SyncRun, arrange, find_homes, table_of
 from jobs.rounds import Part, Position, choose
 from jobs.sync import Progress
@@ -157,7 +157,7 @@ class Sweep:
         for vendor_id in chosen:
             try:
                 record = self.run.connector.fetch_one("contacts", vendor_id)
-            except (BadRecord, KeyError, TypeError, ValueError, AttributeError):
+            except UNREADABLE:
                 # It exists, though it cannot be read.
                 seen.shown.setdefault(vendor_id, None)
                 continue

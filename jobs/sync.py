@@ -18,6 +18,7 @@ from sqlmodel import Session
 
 from jobs.connectors.base import Page, Record, Rejected, Thread, Window
 from jobs.connectors.errors import (
+    SURPRISES,
     UNREADABLE,
     BadRecord,
     CredentialsInvalid,
@@ -210,7 +211,7 @@ def _sync_stream(run: SyncRun, stream: str, progress: Callable[[Progress], None]
                         _prune(run, stream, missing)
     except VendorError as error:
         return _queue_stream(run, stream, error)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except SURPRISES as error:
         # What the vendor sent surprised us. The other streams need not suffer for it.
         log.exception("stream_surprised", connector=run.connection.connector, stream=stream)
         return _queue_stream(run, stream, SchemaChanged(stream, f"{type(error).__name__}: {error}"))

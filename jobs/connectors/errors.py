@@ -100,3 +100,5 @@ class Interrupted(VendorError):
 
 UNREADABLE = (BadRecord, KeyError, TypeError, ValueError, AttributeError)
 """What reading one record raises when it is not what it should be."""
+SURPRISES = (LookupError, TypeError, ValueError, AttributeError)
+"""What reading a stream raises when an answer around the records is not what it should be."""
