@@ -31,7 +31,11 @@ ROOT = Path(__file__).resolve().parent.parent
 _LOCK = "reflex.lock"
 _SOURCES = ("tools_app", "assets", _LOCK, "rxconfig.py", "bunfig.toml", ".npmrc")
 _NOT_SOURCES = ("tools_app/api/", "tools_app/services/")
-_BUT_SOURCES = ("tools_app/services/views.py", "tools_app/services/__init__.py")
+_BUT_SOURCES = (
+    "tools_app/services/__init__.py",
+    "tools_app/services/answer_views.py",
+    "tools_app/services/views.py",
+)
 _SUFFIXES = {
     ".py",
     ".json",

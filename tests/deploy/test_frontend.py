@@ -14,6 +14,7 @@ def _sources(root: Path) -> Path:
     for name, content in {
         "tools_app/pages/page.py": "page",
         "tools_app/services/views.py": "views",
+        "tools_app/services/answer_views.py": "answers",
         "tools_app/services/search.py": "search",
         "tools_app/api/app.py": "api",
         "assets/theme.css": "css",
@@ -27,7 +28,13 @@ def _sources(root: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "changed", ["tools_app/pages/page.py", "tools_app/services/views.py", "assets/theme.css"]
+    "changed",
+    [
+        "tools_app/pages/page.py",
+        "tools_app/services/views.py",
+        "tools_app/services/answer_views.py",
+        "assets/theme.css",
+    ],
 )
 def test_a_change_of_what_it_is_made_from_asks_for_a_new_build(tmp_path: Path, changed: str):
     root = _sources(tmp_path)

@@ -11,7 +11,7 @@ from tools_app.components.elements import CARD, address, icon, inline_style, rel
 from tools_app.i18n import formats
 from tools_app.i18n.catalogue import text, text_or
 from tools_app.i18n.locale_state import t
-from tools_app.services.views import AnswerSource, AnswerView
+from tools_app.services.answer_views import AnswerSource, AnswerView
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from tools_app.components.elements import CARD, icon, inline_style, relative_tim
 from tools_app.i18n import formats
 from tools_app.i18n.catalogue import text, text_or
 from tools_app.i18n.locale_state import t
-from tools_app.services.views import EvidenceCard
+from tools_app.services.answer_views import EvidenceCard
 
 # Which vendor holds a record of this type, for the words of the link.
 VENDOR_OF = {

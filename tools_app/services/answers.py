@@ -25,9 +25,9 @@ from models.infra.scope import Scope
 from models.infra.settings import get_settings
 from models.queries.query_log import CachedRun
 from tools_app.services import search
+from tools_app.services.answer_views import AnswerView
 from tools_app.services.run_log import run_log
 from tools_app.services.search import Question
-from tools_app.services.views import AnswerView
 
 if TYPE_CHECKING:
     from retrieval.schemas import Answer

@@ -27,19 +27,18 @@ from models.infra.scope import Scope
 from models.queries.projects import list_projects
 from models.queries.query_log import run_projects
 from tools_app.services import audit_trail
-from tools_app.services.job_requests import ask_for
-from tools_app.services.moments import scope_and_moment
-from tools_app.services.run_log import run_log
-from tools_app.services.views import (
+from tools_app.services.answer_views import (
     AnswerSentence,
     AnswerSource,
     AnswerView,
     EvidenceCard,
-    IndexCoverage,
     ScorePart,
-    SessionView,
     SourceCount,
 )
+from tools_app.services.job_requests import ask_for
+from tools_app.services.moments import scope_and_moment
+from tools_app.services.run_log import run_log
+from tools_app.services.views import IndexCoverage, SessionView
 
 if TYPE_CHECKING:
     from retrieval.schemas import Answer, Evidence, Query, RetrievalStatus

@@ -10,8 +10,8 @@ from models.tables.platform import AuditEvent, JobRun
 from models.tables.retrieval import Feedback, QueryRun
 from tests.tools_app.world import World
 from tools_app.services import questions, search
+from tools_app.services.answer_views import AnswerSentence
 from tools_app.services.search import sentences_of
-from tools_app.services.views import AnswerSentence
 
 QUESTION = "What did we promise about the deadline?"
 FIELDS = {

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from tools_app.components.answer_panel import present
-from tools_app.services.views import AnswerSource, AnswerView
+from tools_app.services.answer_views import AnswerSource, AnswerView
 
 SINCE = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 LATER = dt.datetime(2026, 3, 1, 13, tzinfo=dt.UTC)
