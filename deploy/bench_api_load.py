@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 from deploy.bench_api_seed import SESSIONS, token_of
 
-# Below both limits: 100 reads a minute of a session, 30 writes a minute of an address.
-_USES = 25
+# Below both limits: 100 reads a minute of a session, 30 changes a minute of an address.
+_SESSION_USES = 90
+_ADDRESS_USES = 25
 _ANSWER_S = 30.0
 
 
@@ -59,21 +60,38 @@ class Measured:
 
 
 class Crowd:
-    """Identities for requests: a browser and an address are used a few times and then never again within a run."""
+    """Identities for requests. Every client is a browser: it has a session of its own, and takes a new one, as an address,
+    before it meets a limit. None is used again within a run.
+    """
 
     def __init__(self) -> None:
-        self._count = itertools.count()
+        self._sessions = itertools.count()
+        self._addresses = itertools.count()
+
+    def browser(self) -> Browser:
+        """A browser that has asked nothing yet."""
+        return Browser(self._sessions, self._addresses)
+
+
+class Browser:
+    """Cookie, CSRF token and forwarded address of one client."""
+
+    def __init__(self, sessions: Iterator[int], addresses: Iterator[int]) -> None:
+        self._sessions, self._addresses = sessions, addresses
+        self._asked = 0
+        self._session = self._address = ""
 
     def headers(self, *, has_session: bool) -> str:
-        """Cookie, CSRF token and forwarded address of the next request."""
-        number = next(self._count) // _USES
-        address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
-        session = (
-            f"cookie: ct_session={token_of(number % SESSIONS)}\r\nx-csrf-token: bench-csrf-token\r\n"
-            if has_session
-            else ""
-        )
-        return f"{session}x-forwarded-for: {address}\r\n"
+        """The headers of the next request."""
+        if self._asked % _SESSION_USES == 0:
+            token = token_of(next(self._sessions) % SESSIONS)
+            self._session = f"cookie: ct_session={token}\r\nx-csrf-token: bench-csrf-token\r\n"
+        if self._asked % _ADDRESS_USES == 0:
+            number = next(self._addresses)
+            address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+            self._address = f"x-forwarded-for: {address}\r\n"
+        self._asked += 1
+        return (self._session if has_session else "") + self._address
 
 
 async def measure(
@@ -94,6 +112,7 @@ async def measure(
 
     async def client() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        browser = crowd.browser()
         try:
             while left[0] > 0 and time.perf_counter() < until:
                 left[0] -= 1
@@ -101,7 +120,7 @@ async def measure(
                     stopped = time.perf_counter()
                     await before()
                     paused[0] += time.perf_counter() - stopped
-                request = _bytes(next(asks), crowd, port)
+                request = _bytes(next(asks), browser, port)
                 began = time.perf_counter()
                 writer.write(request)
                 try:
@@ -125,14 +144,14 @@ async def measure(
     return measured
 
 
-def _bytes(ask: Ask, crowd: Crowd, port: int) -> bytes:
+def _bytes(ask: Ask, browser: Browser, port: int) -> bytes:
     body = ask.body.encode()
     length = (
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n" if ask.method == "POST" else ""
     )
     head = (
         f"{ask.method} {ask.path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n"
-        f"{crowd.headers(has_session=ask.has_session)}{length}\r\n"
+        f"{browser.headers(has_session=ask.has_session)}{length}\r\n"
     )
     return head.encode() + body
 

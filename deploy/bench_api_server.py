@@ -110,6 +110,7 @@ def application(
     hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(12)).decode()
     env = environment(
         APP_ENV="development",
+        HOST="127.0.0.1",
         PORT=str(port),
         PYTHONPATH=str(ROOT),
         DATA_DIR=str(directory),
@@ -131,8 +132,7 @@ def application(
         REFLEX_WEB_WORKDIR=str(directory / "web"),
         __REFLEX_SKIP_COMPILE="true",
     )
-    command = [sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "tools_app.tools_app:app"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--no-access-log"]
+    command = [sys.executable, "-m", "deploy.server"]
     started = time.monotonic()
     with (directory / "app.log").open("ab") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from uuid import uuid4
 
 import httpx
+from starlette.types import ASGIApp
 
 from deploy.bench_sync import bench_database, bench_servers
 from deploy.embedded import free_port
@@ -28,6 +29,7 @@ from models.infra.crypto import encrypt
 from models.infra.database import close_database, transaction
 from models.infra.settings import override_settings
 from models.tables.platform import AccountScope, Project, VendorConnection
+from tools_app.api.app import create_api, with_gate
 
 _PROMISED_S = 1.0
 _CONNECTIONS = 10
@@ -140,13 +142,18 @@ def _connections(env: dict[str, str]) -> list[str]:
             close_database()
 
 
+def served() -> ASGIApp:
+    """The API without pages, behind what every request passes."""
+    return with_gate(create_api())
+
+
 @contextmanager
 def _web(env: dict[str, str]) -> Iterator[str]:
     """The API in a process of its own; yields its origin."""
     port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "--host", "127.0.0.1"]
     process = subprocess.Popen(
-        [*command, "--port", str(port), "--no-ws", "tools_app.api.app:create_api"],
+        [*command, "--port", str(port), "--no-ws", "deploy.bench_webhooks:served"],
         env={**env, "RATE_LIMIT_WEBHOOK": "1000000"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -19,6 +19,7 @@ import threading
 from contextlib import suppress
 from typing import Any
 
+import uvloop
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
@@ -114,7 +115,7 @@ def main() -> None:
     from tools_app.tools_app import app  # noqa: PLC0415
 
     settings = get_settings()
-    code = asyncio.run(_serve_and_leave(app, settings.host, settings.port))
+    code = uvloop.run(_serve_and_leave(app, settings.host, settings.port))
     sys.exit(code)
 
 

@@ -237,7 +237,24 @@ def list_cadences(session: Session) -> tuple[CadenceState, ...]:
 def look_at_queues() -> tuple[tuple[QueueState, ...], tuple[WorkerState, ...]]:
     """Every queue and every live worker. Raises RedisError and Unavailable without Redis."""
     workers = tuple(_worker_state(worker) for worker in Worker.all(connection=queue_redis()))
-    return tuple(_queue_state(spec, workers) for spec in queues.QUEUES), workers
+    held = [queues.queue(spec) for spec in queues.QUEUES]
+    with queue_redis().pipeline(transaction=False) as pipe:
+        for each in held:
+            pipe.llen(each.key)
+            pipe.zcard(each.started_job_registry.key)
+            pipe.zcard(each.failed_job_registry.key)
+        counts = iter(pipe.execute())
+    states = (
+        QueueState(
+            name=each.name,
+            waiting=next(counts),
+            running=next(counts),
+            failed=next(counts),
+            workers=sum(each.name in worker.queues for worker in workers),
+        )
+        for each in held
+    )
+    return tuple(states), workers
 
 
 def open_circuits(connections: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
@@ -334,15 +351,4 @@ def _worker_state(worker: BaseWorker) -> WorkerState:
         state=str(worker.get_state()),
         queues=tuple(worker.queue_names()),
         last_heartbeat=worker.last_heartbeat,
-    )
-
-
-def _queue_state(spec: queues.QueueSpec, workers: tuple[WorkerState, ...]) -> QueueState:
-    held = queues.queue(spec)
-    return QueueState(
-        name=spec.name,
-        waiting=held.count,
-        running=held.started_job_registry.get_job_count(cleanup=False),
-        failed=held.failed_job_registry.get_job_count(cleanup=False),
-        workers=sum(spec.name in worker.queues for worker in workers),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reflex as rx
 
-from tools_app.api.app import create_api
+from tools_app.api.app import create_api, with_gate
 from tools_app.i18n.catalogue import DEFAULT_LOCALE
 from tools_app.i18n.locale_state import page_title
 from tools_app.live import lifespan, warm_up
@@ -29,7 +29,7 @@ from tools_app.upkeep import upkeep
 from tools_app.websocket_origin import with_websocket_origin
 
 app = rx.App(
-    api_transformer=[with_websocket_origin, with_static_headers, create_api()],
+    api_transformer=[with_websocket_origin, with_static_headers, create_api(), with_gate],
     head_components=[
         rx.el.script(src="/boot.js"),
         rx.el.script(src="/tower.js", defer=True),

@@ -44,7 +44,7 @@ class RateLimit:
     @property
     def portion(self) -> int:
         """How many are taken at a time: exact where the limit is small."""
-        return max(1, self.allowed // 20)
+        return max(1, self.allowed // 10)
 
 
 # KEYS[1]: hash of slot, count, count of the slot before. ARGV: now, window, allowed, portion.

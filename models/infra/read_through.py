@@ -23,6 +23,7 @@ from models.infra.errors import Unavailable
 from models.infra.local_cache import local_cache
 from models.infra.logging import get_logger
 from models.infra.redis import cache_redis_raw_async
+from models.infra.shared_lookups import SharedLookups
 
 Compute = Callable[[], Awaitable[bytes]]
 
@@ -92,36 +93,16 @@ async def read_through(policy: Policy, key: str, tags: Sequence[str], compute: C
 
 
 async def _look(key: str, tags: Sequence[str]) -> tuple[Lookup, int]:
-    """What the cache has, looked up after this call began, and the first level's version before that.
+    """What the cache has, looked up after this call began, and the first level's version before that."""
 
-    Callers share lookups: one runs, one waits behind it for everybody who came meanwhile. The running one may have been
-    answered before a change that the caller knows of, so nobody joins that.
-    """
-    place = _flight_key(key)
-    queue = _looks.setdefault(place, [])
-    if len(queue) < 2:
-        before = queue[0] if queue else None
+    async def fetch() -> tuple[Lookup, int]:
+        version = local_cache().version
+        return await cache().fetch_async(key, tags), version
 
-        async def fetch() -> tuple[Lookup, int]:
-            if before is not None:
-                await asyncio.wait({before})
-            version = local_cache().version
-            return await cache().fetch_async(key, tags), version
-
-        task = asyncio.get_running_loop().create_task(fetch())
-        queue.append(task)
-        task.add_done_callback(lambda _: _looked(place))
-    return await asyncio.shield(queue[-1])
+    return await _looks.run(key, fetch)
 
 
-def _looked(place: tuple[int, str]) -> None:
-    queue = _looks[place]
-    queue.pop(0)
-    if not queue:
-        del _looks[place]
-
-
-_looks: dict[tuple[int, str], list[asyncio.Task[tuple[Lookup, int]]]] = {}
+_looks = SharedLookups[tuple[Lookup, int]]()
 
 
 def _served(

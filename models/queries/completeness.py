@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Row, TableValuedAlias, cast, column, func, select, true, tuple_
-from sqlalchemy import String as Text
+from sqlalchemy import Row, select, text
 from sqlmodel import Session, col
 
 from models.infra.scope import Scope
@@ -21,12 +20,43 @@ from models.queries.connector_overview import covers_account_scope
 from models.queries.reconciliation import id_rows
 from models.queries.records import STREAM_TABLES
 from models.tables.platform import VendorConnection
-from models.tables.reliability import ReconciliationMetric
 
-Key = tuple[UUID, str]
 Difference = Literal["missing", "extra", "stale"]
 # Why a project's share of a stream is unknown although the stream as a whole is not.
 COUNTED_ONLY = "counted_only"
+# A row a stream: its newest comparison, when there was a figure last, when ids were compared last and, for some projects
+# only, the sums of their rows in that comparison by ids. Each comes from the end of the index on (connection, stream,
+# time), however many comparisons are kept.
+_NEWEST = text("""
+SELECT v.connector, n.*,
+       (SELECT m.measured_at FROM sync_reconciliation_metrics m
+        WHERE m.connection_id = v.id AND m.stream = s.stream AND m.project_id IS NULL AND m.completeness_pct IS NOT NULL
+        ORDER BY m.measured_at DESC LIMIT 1) AS known_at,
+       i.ids_at, p.*
+FROM vendor_connections v
+JOIN unnest(CAST(:connectors AS text[]), CAST(:streams AS text[])) AS s (connector, stream) ON s.connector = v.connector
+CROSS JOIN LATERAL (
+    SELECT m.connection_id, m.stream, m.method, m.measured_at, m.completeness_pct, m.vendor_count, m.local_count,
+           m.missing, m.extra, m.stale, m.duplicates, m.ids_seen, m.error_kind
+    FROM sync_reconciliation_metrics m
+    WHERE m.connection_id = v.id AND m.stream = s.stream AND m.project_id IS NULL
+    ORDER BY m.measured_at DESC, m.id DESC LIMIT 1) n
+LEFT JOIN LATERAL (
+    SELECT m.measured_at AS ids_at FROM sync_reconciliation_metrics m
+    WHERE m.connection_id = v.id AND m.stream = s.stream AND m.project_id IS NULL
+      AND m.method = 'ids' AND m.missing IS NOT NULL
+    ORDER BY m.measured_at DESC LIMIT 1) i ON true
+LEFT JOIN LATERAL (
+    SELECT count(*) AS parts, sum(m.vendor_count) AS part_vendor, sum(m.local_count) AS part_local,
+           sum(m.missing) AS part_missing, sum(m.extra) AS part_extra, sum(m.stale) AS part_stale,
+           bool_and(m.stale IS NOT NULL) AS part_looked, sum(m.duplicates) AS part_duplicates,
+           sum(m.ids_seen) AS part_seen
+    FROM sync_reconciliation_metrics m
+    WHERE m.connection_id = v.id AND m.stream = s.stream AND m.measured_at = i.ids_at
+      AND m.account_scope_id = :scope AND m.project_id = ANY(:projects)) p ON NOT :is_whole
+WHERE v.account_scope_id = :scope
+ORDER BY v.connector COLLATE "C", v.id, s.stream COLLATE "C"
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +141,16 @@ def list_completeness(
     its projects from the newest comparison by ids: a mere count does not tell projects apart. Who knows whether it is
     whole says so by ``is_whole``.
     """
-    newest = _newest(session, scope)
-    if covers_account_scope(session, scope) if is_whole is None else is_whole:
-        return [_whole(row) for row in newest]
-    parts = _parts(session, scope, newest)
-    return [_part(row, parts.get((row.connection_id, row.stream))) for row in newest]
+    whole = covers_account_scope(session, scope) if is_whole is None else is_whole
+    bound = {
+        "scope": scope.account_scope_id,
+        "projects": list(scope.project_ids),
+        "is_whole": whole,
+        "connectors": [connector for connector, _ in STREAM_TABLES],
+        "streams": [stream for _, stream in STREAM_TABLES],
+    }
+    rows = session.execute(_NEWEST, bound).all()
+    return [_whole(row) if whole else _part(row) for row in rows]
 
 
 def list_differences(
@@ -153,91 +188,6 @@ def list_differences(
     return found
 
 
-def _newest(session: Session, scope: Scope) -> list[Row[Any]]:
-    """One row a stream: the newest comparison, when there was a figure last, and when ids were compared last.
-
-    Each comes from the end of the index on (connection, stream, time), however many comparisons are kept.
-    """
-    metric, streams = ReconciliationMetric, _streams()
-
-    def last(*conditions: ColumnElement[bool]) -> Any:
-        return (
-            select(col(metric.measured_at))
-            .where(
-                col(metric.connection_id) == col(VendorConnection.id),
-                col(metric.stream) == streams.c.stream,
-                col(metric.project_id).is_(None),
-                *conditions,
-            )
-            .order_by(col(metric.measured_at).desc())
-            .limit(1)
-            .correlate(VendorConnection, streams)
-            .scalar_subquery()
-        )
-
-    newest = (
-        select(metric)
-        .where(
-            col(metric.connection_id) == col(VendorConnection.id),
-            col(metric.stream) == streams.c.stream,
-            col(metric.project_id).is_(None),
-        )
-        .order_by(col(metric.measured_at).desc(), col(metric.id).desc())
-        .limit(1)
-        .correlate(VendorConnection, streams)
-        .lateral("newest")
-    )
-    rows = session.execute(
-        select(
-            col(VendorConnection.connector),
-            newest,
-            last(col(metric.completeness_pct).is_not(None)).label("known_at"),
-            last(col(metric.method) == "ids", col(metric.missing).is_not(None)).label("ids_at"),
-        )
-        .select_from(VendorConnection)
-        .join(streams, streams.c.connector == col(VendorConnection.connector))
-        .join(newest, true())
-        .where(col(VendorConnection.account_scope_id) == scope.account_scope_id)
-    ).all()
-    return sorted(rows, key=lambda row: (row.connector, str(row.connection_id), row.stream))
-
-
-def _streams() -> TableValuedAlias:
-    # Arrays and no VALUES: SQLAlchemy compiles a statement with VALUES anew each time, which cost more than running it.
-    connectors, streams = (cast([each[at] for each in STREAM_TABLES], ARRAY(Text)) for at in (0, 1))
-    named = func.unnest(connectors, streams).table_valued(column("connector", Text), column("stream", Text))
-    return named.render_derived(name="streams")
-
-
-def _parts(session: Session, scope: Scope, newest: Sequence[Row[Any]]) -> Mapping[Key, Row[Any]]:
-    """The sums of the scope's projects in the newest comparison by ids of each stream."""
-    metric = ReconciliationMetric
-    wanted = [(row.connection_id, row.stream, row.ids_at) for row in newest if row.ids_at is not None]
-    if not wanted:
-        return {}
-    rows = session.execute(
-        select(
-            col(metric.connection_id),
-            col(metric.stream),
-            func.sum(col(metric.vendor_count)).label("vendor_count"),
-            func.sum(col(metric.local_count)).label("local_count"),
-            func.sum(col(metric.missing)).label("missing"),
-            func.sum(col(metric.extra)).label("extra"),
-            func.sum(col(metric.stale)).label("stale"),
-            func.bool_and(col(metric.stale).is_not(None)).label("looked"),
-            func.sum(col(metric.duplicates)).label("duplicates"),
-            func.sum(col(metric.ids_seen)).label("ids_seen"),
-        )
-        .where(
-            tuple_(col(metric.connection_id), col(metric.stream), col(metric.measured_at)).in_(wanted),
-            col(metric.account_scope_id) == scope.account_scope_id,
-            col(metric.project_id).in_(scope.project_ids),
-        )
-        .group_by(col(metric.connection_id), col(metric.stream))
-    )
-    return {(row.connection_id, row.stream): row for row in rows}
-
-
 def _whole(row: Row[Any]) -> StreamCompleteness:
     return StreamCompleteness(
         row.connection_id,
@@ -258,27 +208,27 @@ def _whole(row: Row[Any]) -> StreamCompleteness:
     )
 
 
-def _part(newest: Row[Any], sums: Row[Any] | None) -> StreamCompleteness:
+def _part(row: Row[Any]) -> StreamCompleteness:
     """Return the figures of some projects: their sums, or nothing but the state while they are not known."""
-    place = (newest.connection_id, newest.connector, newest.stream)
-    if newest.method == "unknown" or newest.ids_at is None:
-        why = newest.error_kind or "" if newest.method == "unknown" else COUNTED_ONLY
-        return StreamCompleteness(*place, "unknown", newest.measured_at, newest.ids_at, error_kind=why)
-    if sums is None:
+    place = (row.connection_id, row.connector, row.stream)
+    if row.method == "unknown" or row.ids_at is None:
+        why = row.error_kind or "" if row.method == "unknown" else COUNTED_ONLY
+        return StreamCompleteness(*place, "unknown", row.measured_at, row.ids_at, error_kind=why)
+    if not row.parts:
         # The comparison found no record that belongs or should belong to these projects: complete by definition.
-        return StreamCompleteness(*place, "ids", newest.ids_at, newest.ids_at, 100.0, 0, 0, 0, 0, None, 0, 0)
-    vendor, missing = int(sums.vendor_count or 0), int(sums.missing or 0)
+        return StreamCompleteness(*place, "ids", row.ids_at, row.ids_at, 100.0, 0, 0, 0, 0, None, 0, 0)
+    vendor, missing = int(row.part_vendor or 0), int(row.part_missing or 0)
     return StreamCompleteness(
         *place,
         "ids",
-        newest.ids_at,
-        newest.ids_at,
+        row.ids_at,
+        row.ids_at,
         pct=100.0 * (vendor - missing) / vendor if vendor else 100.0,
         vendor_count=vendor,
-        local_count=int(sums.local_count or 0),
+        local_count=int(row.part_local or 0),
         missing=missing,
-        extra=int(sums.extra or 0),
-        stale=int(sums.stale or 0) if sums.looked else None,
-        duplicates=int(sums.duplicates or 0),
-        ids_seen=int(sums.ids_seen or 0),
+        extra=int(row.part_extra or 0),
+        stale=int(row.part_stale or 0) if row.part_looked else None,
+        duplicates=int(row.part_duplicates or 0),
+        ids_seen=int(row.part_seen or 0),
     )

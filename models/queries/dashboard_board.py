@@ -10,10 +10,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlmodel import Session
 
 from models.infra.ids import ProjectId
@@ -192,22 +193,15 @@ def read_board(
 
     With fewer `codes` only those are read: `STREAM_CODES` is what connectors need.
     """
-    stored = is_populated(session)
-    relations = (
-        {"figures": "mv_portfolio_dashboard", "waiting": "mv_waiting_conversations"}
-        if stored
-        else {"figures": "dashboard_figures", "waiting": "waiting_conversations"}
-    )
+    stored, has_minute = is_populated(session), "messages_daily" in codes
     if not stored:
         session.execute(text("SELECT set_config('ct.as_of', :now, true)"), {"now": moment.now.isoformat()})
-    statement = _READ.format(**relations)
     bound: dict[str, Any] = {
         "scope": scope.account_scope_id,
         "projects": [*scope.project_ids, EVERYBODY] if is_whole else list(scope.project_ids),
         "codes": list(codes),
     }
-    if "messages_daily" in codes:
-        statement += _MINUTE.format(**relations)
+    if has_minute:
         week_ago = moment.now - _SEVEN
         bound |= {
             "now": moment.now,
@@ -215,10 +209,21 @@ def read_board(
             "day_began": moment.start_of(moment.today - _SEVEN),
         }
     rows: dict[str, list[BoardRow]] = {}
-    for project_id, code, bucket, series, value, records, latest in session.execute(text(statement), bound):
+    found = session.execute(_statement(is_stored=stored, has_minute=has_minute), bound)
+    for project_id, code, bucket, series, value, records, latest in found:
         kept = BoardRow(project_id, bucket, series, None if value is None else float(value), records, latest)
         rows.setdefault(code, []).append(kept)
     return Board(session, scope, moment, is_whole, stored, rows)
+
+
+@lru_cache(maxsize=4)
+def _statement(*, is_stored: bool, has_minute: bool) -> TextClause:
+    relations = (
+        {"figures": "mv_portfolio_dashboard", "waiting": "mv_waiting_conversations"}
+        if is_stored
+        else {"figures": "dashboard_figures", "waiting": "waiting_conversations"}
+    )
+    return text((_READ + (_MINUTE if has_minute else "")).format(**relations))
 
 
 def is_populated(session: Session) -> bool:

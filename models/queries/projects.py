@@ -6,10 +6,20 @@ import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from models.infra.ids import AccountScopeId, ProjectId
 from models.tables.platform import AccountScope, Project
+
+# Every page reads it: a text costs a third of the same statement put together anew.
+_SCOPE_WITH_PROJECTS = text("""
+SELECT s.slug AS scope_slug, s.name AS scope_name, s.timezone, s.base_currency,
+       p.id, p.slug, p.name, p.kind, p.created_at
+FROM account_scopes s LEFT JOIN projects p ON p.account_scope_id = s.id AND p.archived_at IS NULL
+WHERE s.id = :scope
+ORDER BY p.kind = 'unassigned', p.name, p.id
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +79,16 @@ def scope_with_projects(
     session: Session, account_scope_id: AccountScopeId
 ) -> tuple[ScopeFacts, list[ProjectFacts]] | None:
     """`scope_facts` and `list_projects` in one read; None when the account scope does not exist (any more)."""
-    rows = session.execute(
-        select(AccountScope, Project)
-        .join(
-            Project,
-            (col(Project.account_scope_id) == col(AccountScope.id)) & col(Project.archived_at).is_(None),
-            isouter=True,
-        )
-        .where(AccountScope.id == account_scope_id)
-        .order_by((col(Project.kind) == "unassigned"), col(Project.name), col(Project.id))
-    ).all()
+    rows = session.execute(_SCOPE_WITH_PROJECTS, {"scope": account_scope_id}).all()
     if not rows:
         return None
-    held: list[Project | None] = [row[1] for row in rows]
-    return _scope(rows[0][0]), [_project(each) for each in held if each is not None]
+    of = rows[0]
+    scope = ScopeFacts(account_scope_id, of.scope_slug, of.scope_name, of.timezone, of.base_currency)
+    return scope, [
+        ProjectFacts(ProjectId(row.id), account_scope_id, row.slug, row.name, row.kind, row.created_at)
+        for row in rows
+        if row.id is not None
+    ]
 
 
 def create_project(session: Session, account_scope_id: AccountScopeId, slug: str, name: str) -> ProjectFacts:

@@ -18,7 +18,7 @@ from models.infra.database import transaction
 from models.infra.redis import close_async_clients
 from models.infra.settings import Settings, override_settings
 from tests.tools_app.world import World, fill, make_world
-from tools_app.api.app import create_api
+from tools_app.api.app import create_api, with_gate
 from tools_app.services import auth
 
 USER, PASSWORD = "owner", "correct horse battery staple"
@@ -56,7 +56,9 @@ def base_url(api: FastAPI, database: str, credentials: Settings) -> Generator[st
     """The address of a running API."""
     held = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
-        uvicorn.Config(api, log_config=None, lifespan="off", proxy_headers=False, timeout_graceful_shutdown=2)
+        uvicorn.Config(
+            with_gate(api), log_config=None, lifespan="off", proxy_headers=False, timeout_graceful_shutdown=2
+        )
     )
 
     async def serve() -> None:

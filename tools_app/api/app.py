@@ -1,4 +1,4 @@
-"""The API as one ASGI app: `create_api()` is what the application object mounts beside its pages.
+"""The API as one ASGI app: `create_api()` is what the application object mounts beside its pages, behind `with_gate`.
 
 /api is an app of its own inside, so that an unknown path or method below it is answered here, as JSON, and never by
 the page server that is mounted behind. FastAPI's lifespan does not run there: start and stop belong to `tools_app`.
@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp
 
 from models.infra.settings import get_settings
 from tools_app.api import (
@@ -70,6 +71,10 @@ class ApiApp(FastAPI):
     """A FastAPI app whose description says what the handlers really answer: 400 for invalid input, not 422."""
 
     path_prefix = ""
+
+    def __init__(self, **given: Any) -> None:
+        # Ours are logs and Prometheus; asking OpenTelemetry at every request whether it is set up costs a tenth of it.
+        super().__init__(telemetry={"tracing": False, "metrics": False, "logs": False}, **given)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI 3.1 description with full paths, made once."""
@@ -148,10 +153,15 @@ def _inner_api() -> ApiApp:
     return api
 
 
+def with_gate(app: ASGIApp) -> ASGIApp:
+    """What every request passes before `app`: context and log, limits by address, and the short way for what is held."""
+    return RequestContext(RateLimits(HitLane(app)), https=get_settings().origin().startswith("https:"))
+
+
 def create_api() -> FastAPI:
     """The ASGI app with /api, /health and /metrics; what else it is asked for goes to whatever is mounted behind.
 
-    Raises StartupRefused when the credentials in the settings are not safe to serve with.
+    It is served behind `with_gate`. Raises StartupRefused when the credentials in the settings are not safe to serve with.
     """
     require_safe_credentials(get_settings())
     api = _inner_api()
@@ -160,9 +170,6 @@ def create_api() -> FastAPI:
     outer.include_router(queue_dashboard.router)
     outer.mount("/api", api, name="api")
     install_error_handlers(outer)
-    outer.add_middleware(HitLane)
-    outer.add_middleware(RateLimits)
-    outer.add_middleware(RequestContext, https=get_settings().origin().startswith("https:"))
     described = outer.openapi()["paths"]
 
     @outer.get("/api", include_in_schema=False)

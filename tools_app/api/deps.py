@@ -99,9 +99,7 @@ async def caller(request: Request) -> SessionView:
     key = bearer_token(request)
     # A header that names a key decides: a request never falls back from a wrong key to a cookie.
     if key is None:
-        token = session_token(request)
-        # Held in memory, a session costs neither a thread nor a query.
-        found = auth.held_session(token) or await in_db(auth.current_session, token)
+        found = await auth.live_session(session_token(request))
     else:
         found = await in_db(api_keys.session_of_key, key)
     if found is None:

@@ -80,7 +80,7 @@ class _Viewer:
         """Whether the session lives; takes in projects made meanwhile. Keeps its answer while the database is away."""
         last, self._checked_at = self._checked_at, time.monotonic()
         try:
-            session = await in_db(auth.current_session, self._token)
+            session = await auth.live_session(self._token)
             if session is None:
                 return False
             self._project_ids = await _project_ids(session)

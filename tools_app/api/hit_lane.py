@@ -11,6 +11,7 @@ import time
 from types import SimpleNamespace
 
 from fastapi import Request
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.infra.cache import cache
@@ -44,12 +45,13 @@ class HitLane:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        # Without a first level nothing is held.
+        if scope["type"] == "http" and local_cache().is_trusted:
             path, method = scope["path"], scope["method"]
             if method == "GET" and path in READS:
                 if await _read(scope, send):
                     return
-            elif method == "POST" and path in QUESTIONS and local_cache().is_trusted:
+            elif method == "POST" and path in QUESTIONS:
                 body, receive = await _buffered(receive)
                 if body is not None and await _question(scope, body, send):
                     return
@@ -58,7 +60,7 @@ class HitLane:
 
 async def _read(scope: Scope, send: Send) -> bool:
     headers: Headers = dict(scope["headers"])
-    session = _session(headers)
+    session = await _session(headers)
     if session is None:
         return False
     rendered = _held(scope, b"", session)
@@ -76,7 +78,7 @@ async def _read(scope: Scope, send: Send) -> bool:
 async def _question(scope: Scope, body: bytes, send: Send) -> bool:
     started = time.perf_counter()
     headers: Headers = dict(scope["headers"])
-    session = _session(headers)
+    session = await _session(headers)
     if session is None:
         return False
     try:
@@ -96,12 +98,16 @@ async def _question(scope: Scope, body: bytes, send: Send) -> bool:
     return True
 
 
-def _session(headers: Headers) -> SessionView | None:
+async def _session(headers: Headers) -> SessionView | None:
     cookies = headers.get(b"cookie")
     # A header that names a key decides, and keys have limits of their own.
-    if b"authorization" in headers:
+    if cookies is None or b"authorization" in headers:
         return None
-    return None if cookies is None else auth.held_session(auth.token_of_cookies(cookies.decode("latin-1")))
+    try:
+        return await auth.live_session(auth.token_of_cookies(cookies.decode("latin-1")))
+    except (AppError, SQLAlchemyError):
+        # The endpoint asks again, and says in the one shape what is away.
+        return None
 
 
 def _held(scope: Scope, body: bytes, session: SessionView) -> Rendered | None:

@@ -17,7 +17,6 @@ from reflex_base.constants import CompileVars
 from reflex_base.utils.format import format_event_handler
 from sqlalchemy.exc import SQLAlchemyError
 
-from models.infra.database import in_db
 from models.infra.ids import new_id
 from models.infra.logging import get_logger, origin, request_id
 from tools_app.services import auth
@@ -69,7 +68,7 @@ def _fingerprint(cookies: str) -> str:
 
 async def _is_live(cookies: str) -> bool:
     try:
-        return await in_db(auth.session_of_cookies, cookies) is not None
+        return await auth.live_session(auth.token_of_cookies(cookies)) is not None
     except SQLAlchemyError as error:
         # Not knowing is no permission; the page's own load says that the database is away.
         log.warning("session not checked", error=type(error).__name__)

@@ -13,10 +13,11 @@ from http.cookies import CookieError, SimpleCookie
 
 from models.infra import metrics
 from models.infra.clock import utcnow
-from models.infra.database import transaction
+from models.infra.database import in_db, transaction
 from models.infra.errors import Forbidden, NotFound, TooManyRequests, Unauthenticated, Unavailable
 from models.infra.logging import get_logger
 from models.infra.settings import get_settings
+from models.infra.shared_lookups import SharedLookups
 from models.queries import projects, sessions
 from tools_app.services import audit_trail, devices, session_cache
 from tools_app.services.credentials import verify_password
@@ -146,6 +147,17 @@ def current_session(token: str | None) -> SessionView | None:
 def held_session(token: str | None) -> SessionView | None:
     """The live session if this process holds it in memory, at no cost; None says nothing: ask `current_session`."""
     return _live_view(session_cache.find_held(_hash(token), utcnow(), IDLE)) if token else None
+
+
+async def live_session(token: str | None) -> SessionView | None:
+    """`current_session` for the event loop: no thread while this process holds it, one lookup for a burst of requests."""
+    held = held_session(token)
+    if held is not None or not token:
+        return held
+    return await _lookups.run(_hash(token), lambda: in_db(current_session, token))
+
+
+_lookups = SharedLookups[SessionView | None]()
 
 
 def _live_view(facts: sessions.SessionFacts | None) -> SessionView | None:

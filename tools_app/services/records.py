@@ -5,6 +5,7 @@ list is computed from the same predicate as the list.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -28,6 +29,7 @@ def project_name(scope: Scope, projects: list[ProjectFacts]) -> str:
     return ALL
 
 
+@lru_cache(maxsize=8_192)
 def records_query(code: str, project: str, **where: str) -> str:
     """The query string that opens a set for a project (slug or `all`), narrowed by dimensions."""
     return urlencode({"set": code, "project": project, **where})

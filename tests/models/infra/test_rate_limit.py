@@ -100,7 +100,7 @@ async def test_a_generous_limit_is_taken_in_portions_and_never_exceeded(
     with frozen(at(0)):
         waits = [await one.count(generous, "somebody") for _ in range(103)]
         assert [wait > 0 for wait in waits] == [False] * 100 + [True] * 3
-        assert asked == 21
+        assert asked == 11
         shared = [await (one, two)[n % 2].count(generous, "both") for n in range(150)]
         assert 100 - generous.portion < sum(wait == 0 for wait in shared) <= 100
     await close_async_clients()

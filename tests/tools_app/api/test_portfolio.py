@@ -50,14 +50,14 @@ def test_the_overview_says_what_the_dashboard_says(refreshed: dict[str, World]) 
 
 
 @pytest.mark.parametrize("slugs", [(), ("alpha",), ("alpha", "beta")])
-def test_a_portfolio_takes_five_statements_at_most_and_none_a_project(
+def test_a_portfolio_takes_four_statements_at_most_and_none_a_project(
     refreshed: dict[str, World], slugs: tuple[str, ...]
 ) -> None:
     overview(refreshed["one"].of(*slugs))
     with statements() as seen:
         overview(refreshed["one"].of(*slugs))
-    assert len(seen) <= 5, seen
-    assert not [each for each in seen if "LATERAL" in each and "projects" in each]
+    assert len(seen) <= 4, seen
+    assert not [each for each in seen if "LATERAL" in each and "FROM projects" in each]
 
 
 def test_projects_are_chosen_by_id_or_slug(client: httpx.Client, refreshed: dict[str, World]) -> None:

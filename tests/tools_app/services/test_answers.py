@@ -8,6 +8,7 @@ from unittest.mock import patch
 from uuid import UUID
 
 import httpx
+import psycopg
 import pytest
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, select
@@ -22,7 +23,7 @@ from models.queries.query_log import CachedRun
 from models.tables.retrieval import QueryRun
 from tests.tools_app.world import World
 from tools_app import upkeep
-from tools_app.services import answers, search
+from tools_app.services import answers, auth, search
 from tools_app.services.answers import answer, answer_key
 from tools_app.services.run_log import RunLog, run_log
 from tools_app.services.search import Question
@@ -92,6 +93,22 @@ def test_a_cached_answer_can_be_rated_at_once(client: httpx.Client) -> None:
     }
     vote = client.post("/api/lightrag/feedback", json={"query_run_id": again["query_run_id"], "rating": "up"})
     assert vote.status_code == 200, vote.text
+
+
+def test_the_short_way_says_like_the_long_one_that_the_database_is_away(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_token: str) -> None:
+        raise OperationalError("SELECT", {}, psycopg.OperationalError("the server closed the connection"))
+
+    monkeypatch.setattr(auth, "current_session", away)
+    local_cache().trust()
+    try:
+        for answer in (client.get("/api/control-tower"), client.post("/api/search", json=BODY)):
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "database_away")
+            assert int(answer.headers["retry-after"]) > 0
+    finally:
+        local_cache().distrust()
 
 
 def test_the_short_way_answers_like_the_long_one_and_checks_like_it(

@@ -1,5 +1,6 @@
 """Sessions between requests: no query on a hit, exact limits, an end that is heard at once, last uses in batches."""
 
+import asyncio
 import datetime as dt
 import time
 
@@ -126,3 +127,20 @@ def test_an_older_use_does_not_overwrite_a_newer_one(token: str) -> None:
     before = seen_at()
     session_cache.last_uses.write()
     assert seen_at() == before
+
+
+async def test_a_burst_of_one_browser_finds_its_session_once_for_all(token: str) -> None:
+    local_cache().trust()
+    try:
+        with statements() as seen:
+            found = await asyncio.gather(*(auth.live_session(token) for _ in range(30)))
+        assert found == [auth.held_session(token)] * 30
+        assert found[0] is not None
+        assert sum("FROM sessions" in each for each in seen) == 1
+    finally:
+        local_cache().distrust()
+
+
+async def test_a_session_that_ended_is_not_found_by_who_joins_a_lookup(token: str) -> None:
+    auth.logout(token)
+    assert await asyncio.gather(*(auth.live_session(each) for each in (token, token, None))) == [None] * 3
