@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from retrieval.language import name_key
@@ -67,6 +68,8 @@ _HAS_PROMISE = re.compile(
 )
 
 _GENERAL_TERMS = 2
+# What was read in a text is remembered: the same few thousand are candidates of question after question.
+_TEXTS_KEPT = 8_192
 
 # A day that can be met or missed, and the words of who sets one.
 _ON_A_DAY = re.compile(
@@ -138,6 +141,7 @@ def read_intent(question: str) -> Intent:
     )
 
 
+@lru_cache(maxsize=_TEXTS_KEPT)
 def read_offers(body: str, wanted: Intent | None = None) -> Offers:
     """What a text could answer; a bare digit is half a number, an amount or share a whole one.
 
@@ -154,6 +158,7 @@ def read_offers(body: str, wanted: Intent | None = None) -> Offers:
     )
 
 
+@lru_cache(maxsize=_TEXTS_KEPT)
 def commits(body: str) -> bool:
     """Whether a text sets a day for something: a sentence with a date, itself or the one before it in words of commitment.
 

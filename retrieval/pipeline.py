@@ -83,10 +83,12 @@ def ask(
     filters = Filters.of(query)
     with session_factory() as session:
         found = search(session, query, settings)
-        groups = store.count_by_group(session, filters)
+        ranked, chance = found.ranked, found.support
+        answerable = bool(ranked) and (bool(found.themes) or chance >= settings.support.threshold)
+        # Only a refusal says how much was searched, and counting takes as long as a search.
+        groups = {} if answerable else store.count_by_group(session, filters)
         shown_completeness = completeness.read(session, query.scope)
-    result, ranked, evidence, chance = found.result, found.ranked, found.evidence, found.support
-    answerable = bool(ranked) and (bool(found.themes) or chance >= settings.support.threshold)
+    result, evidence = found.result, found.evidence
     # Only what is returned as evidence may be quoted, so that every citation resolves.
     if not answerable:
         draft = _refusal(query, found, settings, groups)

@@ -14,6 +14,8 @@ from datetime import datetime
 from typing import Literal, get_args
 from uuid import UUID
 
+import numpy as np
+
 from retrieval import fusion
 from retrieval.intent import Intent, commits, read_offers
 from retrieval.names import NameMatch
@@ -171,11 +173,12 @@ def linear(
     weights: Mapping[Feature, float],
 ) -> dict[UUID, float]:
     """The score of every candidate: its features weighed, then what it restates of the best of them."""
-    vector = [weights.get(name, 0.0) for name in FEATURES]
-    first = {
-        key: sum(weight * value for weight, value in zip(vector, values, strict=True))
-        for key, values in made.items()
-    }
+    if not made:
+        return {}
+    vector = np.array([weights.get(name, 0.0) for name in FEATURES])
+    # Summed row by row and not as a matrix product: equal candidates get equal scores, wherever they stand.
+    summed = (np.array(list(made.values())) * vector).sum(axis=1)
+    first = dict(zip(made, summed.tolist(), strict=True))
     again = weights.get(RESTATED, 0.0)
     if not again:
         return first

@@ -40,12 +40,13 @@ def restated(chunks: Mapping[UUID, StoredChunk], scores: Mapping[UUID, float]) -
     stems = {key: _stems(chunks[key].title, chunks[key].body) for key in order}
     spread = Counter(root for roots in stems.values() for root in roots)
     most = max(2.0, _RARE_SHARE * len(order))
+    rarity = {root: math.log(len(order) / count) for root, count in spread.items() if count <= most}
     best = scores[order[0]]
     witnesses = [
         (
             key,
             math.exp(_SHARPNESS * (scores[key] - best)),
-            {root for root in stems[key] if spread[root] <= most},
+            rarity.keys() & stems[key],
         )
         for key in order[:_WITNESSES]
     ]
@@ -56,7 +57,7 @@ def restated(chunks: Mapping[UUID, StoredChunk], scores: Mapping[UUID, float]) -
             witness = chunks[witness_key]
             if witness.thread_id == chunk.thread_id or witness.project_id != chunk.project_id:
                 continue
-            shared = sum(math.log(len(order) / spread[root]) for root in rare & stems[key])
+            shared = sum(rarity[root] for root in rare & stems[key])
             found[key] = max(found[key], weight * min(shared, _ENOUGH) / _UNIT)
     return found
 

@@ -5,8 +5,8 @@ Plain functions, session first, filters or scope second. Nothing here commits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -26,12 +26,14 @@ class Scan:
     """How the vector index is searched; for the transaction, so that one transaction keeps to one way.
 
     ``iterative`` goes on until the filters have let enough rows through, bounded so that a rare filter ends. ``way``: as the
-    planner likes, by the vector index in any case, or exactly, without it. The last two are for measuring.
+    planner likes, by the vector index in any case, or exactly, without it. The last two are for measuring. Planned, a part of
+    at most ``exact_rows`` vectors by the planner's estimate is compared as a whole: the index would pass by all the others.
     """
 
     ef_search: int = 100
     iterative: bool = True
     way: Literal["planned", "index", "exact"] = "planned"
+    exact_rows: int = 25_000
 
     def settings(self) -> tuple[str, ...]:
         """The statements that set it."""
@@ -68,11 +70,11 @@ class StoredChunk:
     author: str | None
     source_time: datetime | None
     from_studio: bool
+    # The id of the evidence this chunk belongs to: asked for many times a search.
+    evidence_id: str = field(init=False)
 
-    @property
-    def evidence_id(self) -> str:
-        """The id of the evidence this chunk belongs to."""
-        return f"{self.kind}:{self.record_id}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "evidence_id", f"{self.kind}:{self.record_id}")
 
 
 def vector_literal(vector: Vectors) -> str:
@@ -113,16 +115,25 @@ def search_vectors(
     if filters.by_scope_only:
         condition = "e.account_scope_id = :scope_id AND e.project_id = ANY(:project_ids)"
     distance = f"e.embedding::halfvec({spec.dimension}) <=> CAST(:vector AS halfvec({spec.dimension}))"
+    source = f"FROM rag_embeddings e {narrow} WHERE e.model_key = {model_literal(spec)} AND {condition}"
+    whole = scan.way == "planned" and _expected_rows(session, source, values) <= scan.exact_rows
+    # What is added to keeps no order of the index, so that every row is compared.
+    order = f"({distance}) + 0" if whole else distance
     statement = f"""
         SELECT chunk_id, 1 - distance AS similarity FROM (
-            SELECT e.chunk_id, {distance} AS distance FROM rag_embeddings e {narrow}
-            WHERE e.model_key = {model_literal(spec)} AND {condition}
-            ORDER BY {distance} LIMIT :limit
+            SELECT e.chunk_id, {distance} AS distance {source}
+            ORDER BY {order} LIMIT :limit
         ) nearest ORDER BY distance
     """  # noqa: S608  only our own column names, a whole number and an escaped literal are put in
     values |= {"vector": vector_literal(vector), "limit": limit}
     rows = connection.execute(text(statement), values)
     return [(row.chunk_id, float(row.similarity)) for row in rows]
+
+
+def _expected_rows(session: Session, source: str, values: Mapping[str, object]) -> float:
+    """How many rows the planner expects of a FROM with its condition."""
+    plan = session.connection().execute(text(f"EXPLAIN (FORMAT JSON) SELECT {source}"), values).scalar_one()
+    return plan[0]["Plan"]["Plan Rows"]
 
 
 def similarities(

@@ -1,5 +1,6 @@
 """Which way of fusion orders the candidates: the linear model where they have threads and kinds, a plain sum where not."""
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -49,12 +50,8 @@ def test_pages_that_share_no_thread_are_uniform() -> None:
 
 
 def test_several_chunks_of_one_record_are_no_thread() -> None:
-    longer = {**pages(), UUID(int=99): StoredChunk(*[UUID(int=99), *_rest(chunk(3))])}
+    longer = {**pages(), UUID(int=99): replace(chunk(3), id=UUID(int=99))}
     assert is_uniform(longer)
-
-
-def _rest(held: StoredChunk) -> list[object]:
-    return [getattr(held, name) for name in list(StoredChunk.__slots__)[1:]]
 
 
 def test_messages_of_one_conversation_are_not_uniform() -> None:
