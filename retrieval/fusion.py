@@ -62,8 +62,10 @@ def thread_support(
         by_thread.setdefault(thread_of[key], []).append((key, score))
     support: dict[Key, float] = {}
     for members in by_thread.values():
+        # One more than is needed: a member does not support itself.
+        best = members[:4]
         for key, _ in members:
-            others = [max(score, 0.0) for other, score in members if other != key][:3]
+            others = [max(score, 0.0) for other, score in best if other != key][:3]
             total = sum(decay**place for place in range(len(others)))
             support[key] = (
                 sum(score * decay**place for place, score in enumerate(others)) / total if others else 0.0
