@@ -89,7 +89,10 @@ def upgrade() -> None:
         *_pair("identity_suggestions"),
         sa.Column("confidence", sa.Numeric(4, 3), nullable=False),
         sa.Column(
-            "features", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'[]'"), nullable=False
+            "features",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'[]'"),
+            nullable=False,
         ),
         sa.Column("status", sa.String(), server_default="proposed", nullable=False),
         sa.Column("decided_by", sa.String(), nullable=True),
