@@ -25,6 +25,8 @@ EACH_AT_MOST = 5
 # Blocks of one record; what has more names and addresses than that is no person.
 _KEYS_AT_MOST = 64
 
+_WORD_FROM = 3
+
 Key = tuple[str, str]
 
 
@@ -93,4 +95,6 @@ def _name_keys(what: str, names: Iterable[NameForms]) -> Iterator[Key]:
     for name in names:
         yield f"{what} name", name.joined
         for key in name.keys:
-            yield f"{what} word", key
+            # Numbers and scraps are in names of many.
+            if len(key) >= _WORD_FROM and key.isalpha():
+                yield f"{what} word", key

@@ -17,7 +17,7 @@ from jobs.identity.traits import NameForms, Traits, similarity
 # Names with at least this similarity are similar.
 SIMILAR_FROM = 0.55
 # A confidence is stored with three digits.
-_DIGITS = 3
+_DIGIT = Decimal("0.001")
 
 # Kind of a pair: left kind, right kind.
 SIDES: Mapping[str, tuple[str, str]] = {
@@ -89,7 +89,7 @@ def compare(one: Traits, other: Traits) -> Comparison | None:
 def confidence(weights: Iterable[float]) -> Decimal:
     """The weights combined, 0..1; none give 0."""
     doubt = math.prod(1.0 - weight for weight in sorted(weights))
-    return round(Decimal(1.0 - doubt), _DIGITS)
+    return Decimal(1.0 - doubt).quantize(_DIGIT)
 
 
 _Found = dict[str, tuple[str, str]]

@@ -61,7 +61,7 @@ def preview_scope(account_scope_id: AccountScopeId, progress: Progress) -> Previ
     `progress` hears of the kind of records and how many of them were compared. The caller holds the lock that keeps runs
     of an account scope apart.
     """
-    done = _preview(account_scope_id, progress)
+    done = compare_scope(account_scope_id, progress)
     events.publish(
         "identity_preview",
         {
@@ -76,7 +76,8 @@ def preview_scope(account_scope_id: AccountScopeId, progress: Progress) -> Previ
     return done
 
 
-def _preview(account_scope_id: AccountScopeId, progress: Progress) -> Preview:
+def compare_scope(account_scope_id: AccountScopeId, progress: Progress) -> Preview:
+    """`preview_scope` without telling anybody."""
     with transaction() as session:
         seen = f"{_rules()}:{read_digest(session, account_scope_id)}"
         before = f"{seen}:{queries.suggestions_digest(session, account_scope_id)}"

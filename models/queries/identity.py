@@ -27,20 +27,25 @@ from models.tables.identity import IdentityLink, IdentitySuggestion
 PairKind = Literal["contact_person", "contact_company", "project_company", "account_company"]
 PairStatus = Literal["proposed", "accepted", "dismissed"]
 
-# Of a pair `s`: its records, of which those that the vendor deleted are left out by the condition below.
+# Of a pair `s`: its records, looked up one by one as the page needs them. A pair without one of them is not listed.
 _RECORDS = """
-LEFT JOIN cw_contacts c ON c.id = s.contact_id
-LEFT JOIN crm_accounts a ON a.id = s.account_id
-LEFT JOIN projects j ON s.kind = 'project_company' AND j.id = s.project_id
-LEFT JOIN attio_people p ON p.id = s.person_id
-LEFT JOIN attio_companies m ON m.id = s.company_id
+CROSS JOIN LATERAL (
+    SELECT c.name, coalesce(c.email, c.phone) AS detail, c.url FROM cw_contacts c
+    WHERE c.id = s.contact_id AND c.deleted_at IS NULL
+    UNION ALL SELECT a.name, a.domain, NULL FROM crm_accounts a WHERE a.id = s.account_id AND a.deleted_at IS NULL
+    UNION ALL SELECT j.name, NULL, NULL FROM projects j WHERE j.id = s.project_id AND s.kind = 'project_company'
+) l
+CROSS JOIN LATERAL (
+    SELECT p.name, coalesce(p.emails[1], p.phones[1]) AS detail, p.url FROM attio_people p
+    WHERE p.id = s.person_id AND p.deleted_at IS NULL
+    UNION ALL SELECT m.name, m.domains[1], m.url FROM attio_companies m
+    WHERE m.id = s.company_id AND m.deleted_at IS NULL
+) r
 """
-_VISIBLE = """s.account_scope_id = :scope AND {project} AND s.other_project_id = ANY(:projects)
-  AND c.deleted_at IS NULL AND a.deleted_at IS NULL AND p.deleted_at IS NULL AND m.deleted_at IS NULL"""
-_NAMED = """s.kind, s.left_id, s.project_id, coalesce(c.name, a.name, j.name, '') AS left_name,
-       coalesce(c.email, c.phone, a.domain, '') AS left_detail, coalesce(c.url, '') AS left_url,
-       s.right_id, s.other_project_id, coalesce(p.name, m.name, '') AS right_name,
-       coalesce(p.emails[1], p.phones[1], m.domains[1], '') AS right_detail, coalesce(p.url, m.url, '') AS right_url"""
+_VISIBLE = "s.account_scope_id = :scope AND {project} AND s.other_project_id = ANY(:projects)"
+_NAMED = """s.kind, s.left_id, s.project_id, coalesce(l.name, '') AS left_name, coalesce(l.detail, '') AS left_detail,
+       coalesce(l.url, '') AS left_url, s.right_id, s.other_project_id, r.name AS right_name,
+       coalesce(r.detail, '') AS right_detail, coalesce(r.url, '') AS right_url"""
 _SUGGESTIONS = f"""
 SELECT s.id, s.confidence, s.features, s.status, s.decided_by, s.decided_at, s.created_at, s.updated_at, {_NAMED}
 FROM identity_suggestions s {_RECORDS} WHERE {_VISIBLE} {{where}}

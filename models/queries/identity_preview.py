@@ -26,22 +26,28 @@ CREATE TEMP TABLE identity_stage (
 ) ON COMMIT DROP
 """)
 # The records as they are now: one that moved since it was compared is taken with its new project, one that is gone is not.
+# Looked up one by one: without statistics, as after a first sync, any other plan may compare all with all.
 _UPSERT = text("""
 INSERT INTO identity_suggestions AS s (account_scope_id, project_id, other_project_id, kind, contact_id, account_id,
     person_id, company_id, confidence, features)
-SELECT :scope, coalesce(c.project_id, a.project_id, j.id), coalesce(p.project_id, m.project_id), t.kind, c.id, a.id,
-       p.id, m.id, t.confidence, t.features
+SELECT :scope, l.project_id, r.project_id, t.kind, l.contact_id, l.account_id, r.person_id, r.company_id, t.confidence,
+       t.features
 FROM identity_stage t
-LEFT JOIN cw_contacts c ON t.kind IN ('contact_person', 'contact_company') AND c.id = t.left_id
-    AND c.account_scope_id = :scope AND c.deleted_at IS NULL
-LEFT JOIN crm_accounts a ON t.kind = 'account_company' AND a.id = t.left_id AND a.account_scope_id = :scope
-    AND a.deleted_at IS NULL
-LEFT JOIN projects j ON t.kind = 'project_company' AND j.id = t.left_id AND j.account_scope_id = :scope
-LEFT JOIN attio_people p ON t.kind = 'contact_person' AND p.id = t.right_id AND p.account_scope_id = :scope
-    AND p.deleted_at IS NULL
-LEFT JOIN attio_companies m ON t.kind <> 'contact_person' AND m.id = t.right_id AND m.account_scope_id = :scope
-    AND m.deleted_at IS NULL
-WHERE t.n > :after AND t.n <= :upto AND coalesce(c.id, a.id, j.id) IS NOT NULL AND coalesce(p.id, m.id) IS NOT NULL
+CROSS JOIN LATERAL (
+    SELECT c.project_id, c.id AS contact_id, NULL::uuid AS account_id FROM cw_contacts c
+    WHERE c.id = t.left_id AND c.account_scope_id = :scope AND c.deleted_at IS NULL AND t.kind LIKE 'contact%'
+    UNION ALL SELECT a.project_id, NULL, a.id FROM crm_accounts a
+    WHERE a.id = t.left_id AND a.account_scope_id = :scope AND a.deleted_at IS NULL AND t.kind = 'account_company'
+    UNION ALL SELECT j.id, NULL, NULL FROM projects j
+    WHERE j.id = t.left_id AND j.account_scope_id = :scope AND t.kind = 'project_company'
+) l
+CROSS JOIN LATERAL (
+    SELECT p.project_id, p.id AS person_id, NULL::uuid AS company_id FROM attio_people p
+    WHERE p.id = t.right_id AND p.account_scope_id = :scope AND p.deleted_at IS NULL AND t.kind = 'contact_person'
+    UNION ALL SELECT m.project_id, NULL, m.id FROM attio_companies m
+    WHERE m.id = t.right_id AND m.account_scope_id = :scope AND m.deleted_at IS NULL AND t.kind LIKE '%company'
+) r
+WHERE t.n > :after AND t.n <= :upto
 ON CONFLICT (account_scope_id, kind, left_id, right_id) DO UPDATE
     SET confidence = excluded.confidence, features = excluded.features, updated_at = now()
     WHERE s.status = 'proposed' AND (s.confidence, s.features) IS DISTINCT FROM (excluded.confidence, excluded.features)
