@@ -16,6 +16,7 @@ from jobs.identity.traits import Traits, traits_of
 from models.infra.ids import new_id
 from models.queries.identity_records import RecordFacts, RecordKind
 from models.tables.identity import KINDS
+from tests.conftest import ROOT
 
 PROJECT, OTHER = UUID(int=1), UUID(int=2)
 # Few values, so that records meet.
@@ -227,3 +228,20 @@ def test_blocks_lose_no_pair_that_shares_an_address_a_number_or_a_domain(records
             sure = {"same_email", "same_phone", "email_domain", "same_domain", "same_name", "company_name"}
             if compared is not None and sure & {each.code for each in compared.features}:
                 assert right.id in near
+
+
+def test_the_documentation_has_every_weight() -> None:
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in (ROOT / "docs/identity.md").read_text().splitlines()
+        if line.startswith("|")
+    ]
+    kinds = next(row[2:] for row in rows if row[0] == "feature")
+    told = {
+        (kind, row[0].strip("`")): float(weight)
+        for row in rows
+        if len(row) == len(kinds) + 2
+        for kind, weight in zip(kinds, row[2:], strict=True)
+        if weight[:1] == "0"
+    }
+    assert told == {(kind, code): weight for kind, each in WEIGHTS.items() for code, weight in each.items()}
