@@ -11,10 +11,11 @@ import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, TextClause, text
 from sqlmodel import Session, col, select
 
 from models.infra.errors import InvalidInput
@@ -58,6 +59,15 @@ FROM identity_links s JOIN identity_suggestions g ON g.id = s.suggestion_id {_RE
 SORTS: Mapping[str, tuple[str, ValueKind]] = {
     "confidence": ("confidence", "number"),
     "created_at": ("created_at", "time"),
+}
+
+
+# The kinds of the records of a pair, left and right.
+_SIDES: Mapping[str, tuple[RecordKind, RecordKind]] = {
+    "contact_person": ("contact", "person"),
+    "contact_company": ("contact", "company"),
+    "project_company": ("project", "company"),
+    "account_company": ("account", "company"),
 }
 
 
@@ -202,7 +212,7 @@ def _page(
     direction = "DESC" if down else "ASC"
     order = f" ORDER BY s.{column} {direction}, s.id {direction} LIMIT :limit"
     statement = listed.format(project=_project(scope), where=where) + order
-    rows = session.execute(text(statement), bound).all()
+    rows = session.execute(_text(statement), bound).all()
     shown = rows[:limit]
     if len(rows) <= limit:
         return shown, None
@@ -211,7 +221,7 @@ def _page(
 
 def _by_id(session: Session, listed: str, scope: Scope, ids: Collection[UUID]) -> Sequence[Row[Any]]:
     statement = listed.format(project=_project(scope), where="AND s.id = ANY(:ids) ORDER BY s.id")
-    return session.execute(text(statement), {**_scope(scope), "ids": list(ids)}).all()
+    return session.execute(_text(statement), {**_scope(scope), "ids": list(ids)}).all()
 
 
 def _narrowed(wanted: Wanted, bound: dict[str, Any]) -> str:
@@ -243,44 +253,51 @@ def _scope(scope: Scope) -> dict[str, Any]:
 
 
 def _suggestion(row: Row[Any]) -> SuggestionFacts:
-    left, right = _sides(row)
+    pair_id, confidence, features, status, decided_by, decided_at, created_at, updated_at, kind, *named = (
+        tuple(row)
+    )
+    left, right = _sides(kind, *named)
     return SuggestionFacts(
-        row.id,
-        row.kind,
-        row.status,
-        float(row.confidence),
+        pair_id,
+        kind,
+        status,
+        float(confidence),
         left,
         right,
-        _features(row.features),
-        row.decided_by,
-        row.decided_at,
-        row.created_at,
-        row.updated_at,
+        _features(features),
+        decided_by,
+        decided_at,
+        created_at,
+        updated_at,
     )
 
 
 def _link(row: Row[Any]) -> LinkFacts:
-    left, right = _sides(row)
+    link_id, suggestion_id, confidence, features, created_by, created_at, kind, *named = tuple(row)
+    left, right = _sides(kind, *named)
     return LinkFacts(
-        row.id,
-        row.suggestion_id,
-        row.kind,
-        float(row.confidence),
+        link_id,
+        suggestion_id,
+        kind,
+        float(confidence),
         left,
         right,
-        _features(row.features),
-        row.created_by,
-        row.created_at,
+        _features(features),
+        created_by,
+        created_at,
     )
 
 
-def _sides(row: Row[Any]) -> tuple[SideFacts, SideFacts]:
-    left, _, right = row.kind.partition("_")
-    return (
-        SideFacts(left, row.left_id, row.project_id, row.left_name, row.left_detail, row.left_url),
-        SideFacts(right, row.right_id, row.other_project_id, row.right_name, row.right_detail, row.right_url),
-    )
+def _sides(kind: str, *named: Any) -> tuple[SideFacts, SideFacts]:
+    left, right = _SIDES[kind]
+    return SideFacts(left, *named[:5]), SideFacts(right, *named[5:])
 
 
 def _features(stored: Sequence[Mapping[str, Any]]) -> tuple[FeatureFacts, ...]:
     return tuple(FeatureFacts(each["code"], each["weight"], each["left"], each["right"]) for each in stored)
+
+
+@lru_cache(maxsize=256)
+def _text(statement: str) -> TextClause:
+    """A statement as SQLAlchemy wants it, made once: there are as many as combinations of filters and orders."""
+    return text(statement)

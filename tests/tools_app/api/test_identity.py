@@ -139,6 +139,24 @@ def test_an_accepted_suggestion_is_a_link(client: httpx.Client, pair: str) -> No
     )
 
 
+def test_contacts_say_who_they_are_as_long_as_both_are_there(
+    client: httpx.Client, worlds: dict[str, World]
+) -> None:
+    made = across(worlds)
+
+    def linked(project: str) -> list[list[str]]:
+        found = listed(client, "/api/contacts", project_id=project, q="Anna Orlova")
+        return [each["linked_people"] + each["linked_companies"] for each in found]
+
+    assert linked("all") == [[]]
+    [link] = accept(client, made, project="all")
+    assert linked("all") == [[link["right"]["id"]]]
+    # The person is of another project.
+    assert linked("beta") == [[]]
+    execute("UPDATE attio_people SET deleted_at = now()")
+    assert linked("all") == [[]]
+
+
 def test_undo_restores_exactly_what_was_there(client: httpx.Client, pair: str) -> None:
     before = listed(client)
     [link] = accept(client, pair)
