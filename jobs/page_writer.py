@@ -181,6 +181,7 @@ def write_records(
     place = table_of(run, stream)
     # The rules may have changed since the run began; until this transaction ends they cannot.
     routing_lock.share(session, run.connection.account_scope_id)
+    routing_lock.write_alone(session, run.connection.id)
     run.router = read_router(session, run.connection)
     unique, batch = arrange(session, run, stream, found)
     parts, refused = write_what_fits(

@@ -148,9 +148,9 @@ def _note_interruption(run: SyncRun, duration_s: float, error: BaseException) ->
     """Leave no run that has ended early standing as running; without a database that has to wait for the next run."""
     try:
         with transaction() as session:
-            _mark_finished(
-                session, run, "degraded", duration_s, Interrupted(f"{type(error).__name__}: {error}")
-            )
+            # The first line: what follows may be a row.
+            why = Interrupted(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
+            _mark_finished(session, run, "degraded", duration_s, why)
     except (AppError, SQLAlchemyError) as unreachable:
         log.warning("interruption not noted", reason=type(unreachable).__name__)
 
