@@ -91,8 +91,8 @@ def compare_scope(account_scope_id: AccountScopeId, progress: Progress) -> Previ
                 queries.stage(session, (_pair(each) for record in batch for each in suggest(record, blocks)))
                 compared += len(batch)
                 progress(kind, compared)
-        # Records that are being moved now are waited for: their pairs go with them.
-        routing_lock.share(session, account_scope_id)
+        # Whoever moves a record takes its pairs along, in another order than they are written here: not at the same time.
+        routing_lock.hold(session, account_scope_id)
         stored = queries.store(session, account_scope_id)
         after = f"{seen}:{queries.suggestions_digest(session, account_scope_id)}"
         proposed = queries.count_proposed(session, account_scope_id)
