@@ -55,6 +55,18 @@ _LINKS = f"""
 SELECT s.id, s.suggestion_id, g.confidence, g.features, s.created_by, s.created_at, {_NAMED}
 FROM identity_links s JOIN identity_suggestions g ON g.id = s.suggestion_id {_RECORDS} WHERE {_VISIBLE} {{where}}
 """
+_HOLD = tuple(
+    text(
+        f"SELECT r.id FROM {table} r JOIN identity_suggestions s ON s.{column} = r.id"
+        " WHERE s.account_scope_id = :scope AND s.id = ANY(:ids) ORDER BY r.id FOR KEY SHARE OF r"
+    )
+    for column, table in (
+        ("contact_id", "cw_contacts"),
+        ("account_id", "crm_accounts"),
+        ("person_id", "attio_people"),
+        ("company_id", "attio_companies"),
+    )
+)
 # The orders of the lists: what is sorted by, and the type of its values.
 SORTS: Mapping[str, tuple[str, ValueKind]] = {
     "confidence": ("confidence", "number"),
@@ -160,6 +172,23 @@ def suggestions_by_id(session: Session, scope: Scope, ids: Collection[UUID]) -> 
 def links_by_id(session: Session, scope: Scope, ids: Collection[UUID]) -> list[LinkFacts]:
     """Those of the links that are visible, by id."""
     return [_link(row) for row in _by_id(session, _LINKS, scope, ids)]
+
+
+def hold_records(session: Session, scope: Scope, ids: Collection[UUID]) -> None:
+    """Keep the records of these suggestions in their projects until the transaction ends.
+
+    To be called before the suggestions are locked: whoever moves a record locks it first and its pairs after it.
+    """
+    for statement in _HOLD:
+        session.execute(statement, {"scope": scope.account_scope_id, "ids": list(ids)})
+
+
+def suggestions_of_links(session: Session, scope: Scope, ids: Collection[UUID]) -> list[UUID]:
+    """The ids of the suggestions that these links of the scope came from."""
+    links = select(IdentityLink.suggestion_id).where(
+        *_inside(IdentityLink, scope), col(IdentityLink.id).in_(ids)
+    )
+    return list(session.exec(links))
 
 
 def lock_suggestions(session: Session, scope: Scope, ids: Collection[UUID]) -> list[IdentitySuggestion]:

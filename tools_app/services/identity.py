@@ -78,6 +78,7 @@ def apply(
     """
 
     def work(db: Session) -> AppliedView:
+        queries.hold_records(db, scope, suggestion_ids)
         rows = _suggestions(db, scope, suggestion_ids)
         for row in rows:
             require_status(row, ("proposed",), "suggestion")
@@ -114,8 +115,9 @@ def unlink(
     Raises NotFound when a link is not in the scope. A suggestion whose record is gone is not answered.
     """
     with transaction() as db:
+        # A suggestion is locked before its link, as by whoever moves their records.
+        rows = queries.lock_suggestions(db, scope, queries.suggestions_of_links(db, scope, link_ids))
         links = _all_found(queries.lock_links(db, scope, link_ids), link_ids, "link")
-        rows = _suggestions(db, scope, [each.suggestion_id for each in links])
         link_of = {each.suggestion_id: each for each in links}
         for row in rows:
             link = link_of[row.id]

@@ -1,6 +1,7 @@
 """Identity through the API: what is suggested and why, accepting and dismissing, undo, and who sees a pair."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -227,6 +228,26 @@ def test_pairs_of_deleted_records_are_not_listed_and_not_accepted(client: httpx.
     assert listed(client, LINKS) == []
     # It can be undone all the same.
     assert post(client, "unlink", link_ids=[link["id"]]).json()["suggestions"] == []
+
+
+def test_a_record_that_is_being_moved_is_waited_for_and_taken_with_its_new_project(
+    client: httpx.Client, worlds: dict[str, World], pair: str
+) -> None:
+    beta = worlds["one"].places["beta"].project
+    with ThreadPoolExecutor(1) as pool, transaction() as session:
+        session.execute(
+            text("UPDATE cw_contacts SET project_id = :beta WHERE email IS NOT NULL"), {"beta": beta}
+        )
+        asked = pool.submit(accept, client, pair, project="all")
+        with pytest.raises(TimeoutError):
+            asked.result(timeout=0.5)
+        session.commit()
+        [link] = asked.result(timeout=30)
+    assert (link["left"]["project_id"], link["right"]["project_id"]) == (
+        str(beta), str(worlds["one"].places["alpha"].project),
+    )  # fmt: skip
+    assert listed(client, LINKS) == []
+    assert listed(client, LINKS, project_id="all") == [link]
 
 
 def test_a_pair_across_projects_shows_where_both_are_read(
