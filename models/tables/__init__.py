@@ -11,6 +11,7 @@ from models.tables import (
     platform,
     reliability,
     retrieval,
+    signals,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "platform",
     "reliability",
     "retrieval",
+    "signals",
 ]
