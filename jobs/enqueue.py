@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # Who asks for the cheap form of a comparison.
 CHEAP_FOR = "sync"
 # Work that may have passed a record before it changed: asked for while it runs, it is done once more afterwards.
-_DONE_AGAIN = ("index", "refetch", "mirror", "outbound")
+_DONE_AGAIN = ("index", "refetch", "mirror", "outbound", "signals")
 WEBHOOK = "webhook"
 # Where a run keeps what it is to do, beside its subject.
 ASKED = "asked"
@@ -215,6 +215,15 @@ def request_outbound(account_scope_id: AccountScopeId | None, requested_by: str)
         with reading() as session:
             scopes = outbound.scopes_with_open(session)
     return [_request("outbound", str(scope), requested_by, scope) for scope in scopes]
+
+
+def request_signals(account_scope_id: AccountScopeId | None, requested_by: str) -> list[JobRunRef]:
+    """Ask for the signals of one account scope, or of every one, to be detected."""
+    if account_scope_id is not None:
+        return [_request("signals", str(account_scope_id), requested_by, account_scope_id)]
+    with reading() as session:
+        scopes = job_runs.list_account_scopes(session)
+    return [_request("signals", str(scope), requested_by, scope) for scope in scopes]
 
 
 def queue_status() -> QueueStatus:

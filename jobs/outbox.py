@@ -30,9 +30,10 @@ _FUNCTIONS = {
     "rebind": "jobs.tasks.rebind_connection",
     "index": "jobs.tasks.index_chunks",
     "outbound": "jobs.tasks.deliver_outbound",
+    "signals": "jobs.tasks.detect_signals",
 }
 # Their subject is an account scope; that of all others is a connection.
-PER_ACCOUNT_SCOPE = frozenset({"index", "outbound"})
+PER_ACCOUNT_SCOPE = frozenset({"index", "outbound", "signals"})
 
 log = get_logger(__name__)
 

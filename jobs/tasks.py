@@ -246,6 +246,24 @@ def deliver_outbound(account_scope_id: str, run_id: str) -> None:
         enqueue.request_outbound(identity, "outbound")
 
 
+def detect_signals(account_scope_id: str, run_id: str) -> None:
+    """Detect the signals of an account scope; asks for another run when more messages wait than one run reads."""
+    identity = AccountScopeId(UUID(account_scope_id))
+
+    def work(run: runs.Run) -> runs.JobOutcome:
+        from jobs.signals import scan  # noqa: PLC0415
+
+        found = scan.detect_signals(identity, lambda read: run.progress(stream="messages", rows=read))
+        return runs.JobOutcome(counts=found.counts())
+
+    outcome = runs.execute(run_id, work)
+    if outcome is None:
+        return
+    if outcome.counts["more"]:
+        enqueue.request_signals(identity, "signals")
+    cascade.follow("signals", identity, outcome.counts, "signals")
+
+
 def dispatch(name: str) -> None:
     """A cadence's turn: ask for its work. Runs in no time, because a periodic job reuses one job id."""
     with transaction() as session:
@@ -263,6 +281,8 @@ def dispatch(name: str) -> None:
         enqueue.request_reconciliation(None, enqueue.SCHEDULE)
     elif name == "outbound":
         enqueue.request_outbound(None, enqueue.SCHEDULE)
+    elif name == "signals":
+        enqueue.request_signals(None, enqueue.SCHEDULE)
     elif name == "recover":
         recover()
     else:

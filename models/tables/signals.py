@@ -93,10 +93,11 @@ class Signal(Scoped, table=True):
     conversation_id: UUID | None = None
     issue_id: UUID | None = None
     deal_id: UUID | None = None
-    subject_id: UUID = Field(
+    subject_id: UUID | None = Field(
+        default=None,
         sa_column=Column(
             Uuid, Computed("coalesce(message_id, conversation_id, issue_id, deal_id)", persisted=True)
-        )
+        ),
     )
     occurrence: str = Field(default="", description="Which event of the record: a date, a message's id")
     severity: int
