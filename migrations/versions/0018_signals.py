@@ -125,10 +125,11 @@ def _scoped(table: str) -> tuple[Any, ...]:
     )
 
 
-def _decided() -> tuple[sa.Column[str], sa.Column[sa.DateTime]]:
+def _decided() -> tuple[sa.Column[Any], ...]:
     return (
         sa.Column("decided_by", sa.String(), nullable=True),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
     )
 
 

@@ -79,7 +79,8 @@ FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS w (project_id uuid, kind text, 
     occurred_at timestamptz)
 ON CONFLICT (kind, subject_id, occurrence) DO UPDATE SET
     severity = excluded.severity, confidence = excluded.confidence, params = excluded.params,
-    evidence = excluded.evidence, occurred_at = excluded.occurred_at, updated_at = clock_timestamp()
+    evidence = excluded.evidence, occurred_at = excluded.occurred_at, updated_at = clock_timestamp(),
+    version = s.version + 1
 WHERE s.status = 'proposed'
   AND (s.severity, s.confidence, s.params, s.evidence, s.occurred_at) IS DISTINCT FROM
       (excluded.severity, excluded.confidence, excluded.params, excluded.evidence, excluded.occurred_at)

@@ -25,6 +25,7 @@ from models.tables.base import (
     scoped_unique,
     time_field,
 )
+from models.tables.crm import version_field
 
 MessageKind = Literal[
     "complaint", "payment_trouble", "price_pressure", "deadline_pressure", "scope_growth", "upsell_intent",
@@ -107,6 +108,7 @@ class Signal(Scoped, table=True):
     status: str = Field(default="proposed")
     decided_by: str | None = None
     decided_at: dt.datetime | None = time_field()
+    version: int = version_field()
     occurred_at: dt.datetime = time_field(required=True)
     created_at: dt.datetime = time_field(required=True)
     updated_at: dt.datetime = time_field(required=True)
@@ -135,6 +137,7 @@ class NextBestAction(Scoped, table=True):
     status: str = Field(default="open")
     decided_by: str | None = None
     decided_at: dt.datetime | None = time_field()
+    version: int = version_field()
     created_at: dt.datetime = time_field(required=True)
     updated_at: dt.datetime = time_field(required=True)
 

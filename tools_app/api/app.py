@@ -35,6 +35,7 @@ from tools_app.api import (
     questions,
     queue_dashboard,
     records,
+    signals,
     system,
     webhooks,
 )
@@ -138,6 +139,7 @@ def _inner_api() -> ApiApp:
         money,
         offers,
         outbound,
+        signals,
         audit,
         jobs,
         system,

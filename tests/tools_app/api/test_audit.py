@@ -15,6 +15,7 @@ from models.tables.outbound import OutboundMessage
 from models.tables.platform import AuditEvent, ProjectBinding
 from models.tables.reliability import ConnectorError
 from models.tables.retrieval import QueryRun
+from tests.tools_app.api.signal_calls import fill_signals
 from tests.tools_app.api.test_isolation import described
 from tests.tools_app.commerce import add, fill_commerce
 from tests.tools_app.conftest import PASSWORD, USER
@@ -154,6 +155,14 @@ class Walk:
         rate = {"from_currency": "USD", "to_currency": "EUR", "valid_on": "2026-01-01", "rate": "0.9"}
         self.call("put", "/api/money/exchange-rates", rate)
 
+    def signals(self) -> None:
+        signal, action = fill_signals(self.place)
+        self.business("post", "/api/nba/{action_id}", "action", {"action_id": action.id}, decision="done")
+        self.business(
+            "post", "/api/signals/{signal_id}", "signal", {"signal_id": signal.id}, decision="accept"
+        )
+        self.call("post", "/api/signals/scan")
+
     def platform(self) -> None:
         with transaction() as session:
             run = QueryRun(
@@ -231,6 +240,7 @@ def test_every_mutation_leaves_an_event_with_actor_entity_and_request(
     walk.offers()
     walk.outbound(contact)
     walk.money()
+    walk.signals()
     walk.platform()
     mutations = {(method, path) for method, path in described() if method not in ("get", "head")}
     assert {key for key, _, _ in walk.done} == mutations - set(NO_EVENT), (
@@ -252,7 +262,7 @@ def test_every_mutation_leaves_an_event_with_actor_entity_and_request(
             or "logout" in event.action
         ), key
         assert str(event.account_scope_id) == str(worlds["one"].scope), key
-        if key[1].startswith(("/api/crm", "/api/offers", "/api/outbound")):
+        if key[1].startswith(("/api/crm", "/api/offers", "/api/outbound", "/api/nba", "/api/signals/{")):
             assert event.project_id == worlds["one"].places["alpha"].project, key
 
 
