@@ -52,6 +52,7 @@ FUNCTIONS: dict[str, QueueSpec] = {
     "jobs.tasks.rebind_connection": SYNC,
     "jobs.tasks.deliver_outbound": SYNC,
     "jobs.tasks.detect_signals": SYNC,
+    "jobs.tasks.extract_agreements": SYNC,
     "jobs.tasks.index_chunks": INDEX,
 }
 

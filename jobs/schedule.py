@@ -46,6 +46,7 @@ CADENCES = (
     Cadence("index", 20 * 60),
     Cadence("outbound", 5 * 60),
     Cadence("signals", 15 * 60),
+    Cadence("agreements", 15 * 60),
     Cadence("reconcile", 24 * 3_600),
     Cadence("recover", 30),
 )

@@ -137,7 +137,7 @@ def _hits(text: str) -> Iterator[_Hit]:
             continue
         for cue in CUES:
             match = cue.pattern.search(words)
-            if match is None or (not cue.negated and _is_negated(words, match.start())):
+            if match is None or (not cue.negated and is_negated(words, match.start())):
                 continue
             confidence = cue.confidence
             if cue.kind != "churn_hint" and _CONDITION.search(words[: match.start()]):
@@ -161,7 +161,7 @@ def _hits(text: str) -> Iterator[_Hit]:
             )
 
 
-def _is_negated(words: str, at: int) -> bool:
+def is_negated(words: str, at: int) -> bool:
     """Whether one of the words shortly before a position, in the same clause, denies what stands there."""
     before = words[:at]
     for end in _CLAUSE_END.finditer(before):

@@ -10,38 +10,27 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
+from jobs.message_batches import Reader, moment_of, next_batch, read_all, settled
 from jobs.signals import states
 from jobs.signals.actions import action_for
 from jobs.signals.cues import RULES
 from jobs.signals.messages import read_message
 from models.infra.clock import utcnow
 from models.infra.database import transaction
-from models.infra.errors import NotFound
 from models.infra.ids import AccountScopeId
-from models.infra.logging import get_logger
 from models.queries import routing_lock, signals
 from models.queries import signal_sources as sources
+from models.queries.message_scans import MessageText
 from models.queries.moment import Moment
-from models.queries.projects import scope_facts
 from models.queries.signals import Detected, EvidenceRef
 from models.tables.signals import STATE_KINDS
 
 # What a client said is news for a month.
 FRESH = dt.timedelta(days=30)
-BATCH = 500
-MESSAGES_AT_MOST = 20_000
-# A row is stamped before its transaction commits; no job's transaction lives longer (its queue's limit is the same).
-LAG = dt.timedelta(minutes=15)
-_ATTEMPTS = 3
-
-log = get_logger(__name__)
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -74,21 +63,20 @@ def detect_signals(
     The caller holds the lock that keeps runs of a scope apart. Raises NotFound for an account scope that is gone.
     """
     done, now = Scanned(), utcnow()
-    while done.messages < MESSAGES_AT_MOST:
-        step = _settled(lambda: _read_batch(account_scope_id, now))
+
+    def batch() -> int:
+        step = settled(lambda: _read_batch(account_scope_id, now))
         done.add(step)
-        report(done.messages)
-        if step.messages < BATCH:
-            break
-    else:
-        done.more = True
-    done.add(_settled(lambda: _read_states(account_scope_id, now)))
+        return step.messages
+
+    _, done.more = read_all(batch, report)
+    done.add(settled(lambda: _read_states(account_scope_id, now)))
     return done
 
 
-def message_signals(message: sources.MessageText) -> list[Detected]:
+def message_signals(message: MessageText) -> list[Detected]:
     """What a message tells: nothing unless it is a client's own."""
-    if not message.is_clients:
+    if message.side != "client":
         return []
     return [
         Detected(
@@ -105,36 +93,16 @@ def message_signals(message: sources.MessageText) -> list[Detected]:
     ]
 
 
-def _settled(work: Callable[[], T]) -> T:
-    """A step, taken again when a record went to another project at the same moment and the database refused it."""
-    for _ in range(_ATTEMPTS - 1):
-        try:
-            return work()
-        except IntegrityError as fault:
-            log.warning("signals detected again", error=type(fault.orig).__name__)
-    return work()
-
-
 def _read_batch(account_scope_id: AccountScopeId, now: dt.datetime) -> Scanned:
     """Read one batch of messages beyond the last one."""
     with transaction() as session:
         routing_lock.share(session, account_scope_id)
-        moment = _moment(session, account_scope_id, now)
-        state = signals.scan_state(session, account_scope_id)
-        after = None
-        if state is not None and state.rules == RULES and state.read_to is not None:
-            after = (state.read_to, state.read_to_id or UUID(int=0))
-        batch = sources.read_messages(session, account_scope_id, now - FRESH, after, BATCH)
+        moment = moment_of(session, account_scope_id, now)
+        batch = next_batch(session, account_scope_id, Reader("signals", RULES, FRESH), now)
         found = [each for message in batch for each in message_signals(message)]
         held = signals.undecided_of_messages(session, account_scope_id, [each.id for each in batch])
         step = _write(session, account_scope_id, moment, found, held)
         step.messages = len(batch)
-        reached = (batch[-1].synced_at, batch[-1].id) if batch else after
-        if reached is not None:
-            if len(batch) < BATCH:
-                # Not beyond what may still be committed: those few are read once more.
-                reached = min(reached, (now - LAG, UUID(int=0)))
-            signals.save_scan(session, account_scope_id, RULES, *reached)
         return step
 
 
@@ -142,7 +110,7 @@ def _read_states(account_scope_id: AccountScopeId, now: dt.datetime) -> Scanned:
     """Detect what records tell by their state now, and withdraw what they no longer tell."""
     with transaction() as session:
         routing_lock.share(session, account_scope_id)
-        moment = _moment(session, account_scope_id, now)
+        moment = moment_of(session, account_scope_id, now)
         past = signals.withdraw_past(session, account_scope_id, now - FRESH)
         held = signals.undecided_of_kinds(session, account_scope_id, STATE_KINDS)
         found = list(_states(session, account_scope_id, moment))
@@ -191,10 +159,3 @@ def _write(
     past = [signal_id for signal_id, key in held.items() if key not in by_key]
     withdrawn = signals.withdraw(session, account_scope_id, past)
     return Scanned(len(made), len(written) - len(made), withdrawn)
-
-
-def _moment(session: Session, account_scope_id: AccountScopeId, now: dt.datetime) -> Moment:
-    facts = scope_facts(session, account_scope_id)
-    if facts is None:
-        raise NotFound("There is no such account scope.")
-    return Moment(now, facts.timezone)

@@ -84,13 +84,15 @@ def waiting_reply(talk: WaitingConversation, moment: Moment) -> Detected | None:
     if waited < WAITING_AFTER or (talk.unanswered == 1 and not needs_answer(talk.first_body)):
         return None
     hours = waited / dt.timedelta(hours=1)
+    # A lone remark may have been the last word.
+    is_remark = talk.unanswered == 1 and "?" not in talk.first_body
     return Detected(
         project_id=talk.project_id,
         kind="waiting_reply",
         subject_type="conversation",
         subject_id=talk.id,
-        severity=min(5, 2 + _step(hours, 72, 168, 336)),
-        confidence=0.9,
+        severity=min(5, 2 + _step(hours, 72, 168, 336)) - is_remark,
+        confidence=0.6 if is_remark else 0.9,
         evidence=(EvidenceRef("message", talk.first_id, cut(talk.first_body)),),
         occurred_at=talk.since,
         occurrence=str(talk.first_id),

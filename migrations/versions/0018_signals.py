@@ -1,4 +1,4 @@
-"""Signals, the next best actions that follow from them, and how far messages are read for them.
+"""Signals and next best actions, agreements, and how far messages are read for them.
 
 Revision ID: 0018
 Revises: 0016
@@ -92,21 +92,49 @@ def upgrade() -> None:
     op.create_index(
         "ix_next_best_actions_scope_created", "next_best_actions", ["account_scope_id", "created_at"]
     )
+    _agreements()
     op.create_table(
-        "signal_scans",
+        "message_scans",
         sa.Column("account_scope_id", sa.Uuid(), nullable=False),
+        sa.Column("reader", sa.String(), nullable=False),
         sa.Column("rules", sa.String(), nullable=False),
         sa.Column("read_to", sa.DateTime(timezone=True), nullable=True),
         sa.Column("read_to_id", sa.Uuid(), nullable=True),
         sa.ForeignKeyConstraint(["account_scope_id"], ["account_scopes.id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("account_scope_id"),
+        sa.PrimaryKeyConstraint("account_scope_id", "reader"),
     )
 
 
 def downgrade() -> None:
-    op.drop_table("signal_scans")
+    op.drop_table("message_scans")
+    op.drop_table("agreements")
     op.drop_table("next_best_actions")
     op.drop_table("signals")
+
+
+def _agreements() -> None:
+    op.create_table(
+        "agreements",
+        *_scoped("agreements"),
+        sa.Column("message_id", sa.Uuid(), nullable=False),
+        sa.Column("promise_key", sa.String(), nullable=False),
+        sa.Column("side", sa.String(), nullable=False),
+        sa.Column("due_on", sa.Date(), nullable=False),
+        sa.Column("evidence", JSONB(), server_default=sa.text("'[]'"), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        *_decided(),
+        _now("promised_at"),
+        _now("created_at"),
+        _now("updated_at"),
+        _child_key("agreements", "message_id", "cw_messages"),
+        sa.UniqueConstraint("message_id", "promise_key", name="uq_agreements_promise"),
+        sa.CheckConstraint(_one_of("side", ("studio", "client")), name="ck_agreements_side"),
+        sa.CheckConstraint(_one_of("status", ("open", "kept", "broken")), name="ck_agreements_status"),
+        sa.CheckConstraint("jsonb_array_length(evidence) > 0", name="ck_agreements_evidence"),
+    )
+    op.create_index("ix_agreements_project_due", "agreements", ["project_id", "due_on", "id"])
+    op.create_index("ix_agreements_scope_due", "agreements", ["account_scope_id", "due_on"])
+    op.create_index("ix_agreements_scope_created", "agreements", ["account_scope_id", "created_at"])
 
 
 def _scoped(table: str) -> tuple[Any, ...]:

@@ -23,8 +23,9 @@ CHANGED_BY: Mapping[str, tuple[Kind, ...]] = {
     "reconcile": ("portfolio", "ct", "lightrag", "connectors"),
     "index": ("lightrag", "index"),
     "mirror": (),
-    # Signals and actions are read anew each time.
+    # Signals, actions and agreements are read anew each time.
     "signals": (),
+    "agreements": (),
 }
 # A run that begins or is asked for shows as "syncing".
 CHANGED_BY_START: tuple[Kind, ...] = ("portfolio", "ct", "connectors")

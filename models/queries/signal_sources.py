@@ -1,6 +1,6 @@
-"""What signals are detected in: client messages that were written lately, and records whose state or date may tell one.
+"""What signals are detected in beside messages: records whose state or date may tell one.
 
-Reads of one account scope, bounded: messages in batches, states at most STATES_AT_MOST of a kind, the oldest first.
+Reads of one account scope, bounded: at most STATES_AT_MOST of a kind, the oldest first.
 """
 
 # ruff: noqa: S608 - statements are put together from constants of this module; values are bound.
@@ -24,15 +24,6 @@ STATES_AT_MOST = 5_000
 _CHARS = 20_000
 _BLOCKERS_AT_MOST = 5
 
-_MESSAGES = text(f"""
-SELECT m.id, m.project_id, left(m.body, {_CHARS}) AS body, m.sent_at, m.synced_at,
-       m.message_type = 0 AND NOT m.private AND m.deleted_at IS NULL AND c.deleted_at IS NULL
-           AND coalesce(m.sender_type, 'contact') = 'contact' AS is_clients
-FROM cw_messages m JOIN cw_conversations c ON c.id = m.conversation_id
-WHERE m.account_scope_id = :scope AND m.sent_at >= :since
-  AND (CAST(:after AS timestamptz) IS NULL OR (m.synced_at, m.id) > (:after, CAST(:after_id AS uuid)))
-ORDER BY m.synced_at, m.id LIMIT :limit
-""")
 _OPEN_ISSUE = """i.account_scope_id = :scope AND i.deleted_at IS NULL AND NOT i.trashed AND i.archived_at IS NULL
   AND i.state_type NOT IN ('completed', 'canceled', 'duplicate')"""
 # A blocker of another project counts as unfinished and is not shown: nothing about that project is told here.
@@ -102,18 +93,6 @@ ORDER BY d.close_date NULLS LAST, d.id LIMIT :limit
 
 
 @dataclass(frozen=True, slots=True)
-class MessageText:
-    """A message; `is_clients`: a client's own public words that are still there. Ordered by (`synced_at`, `id`)."""
-
-    id: UUID
-    project_id: ProjectId
-    body: str
-    sent_at: dt.datetime
-    synced_at: dt.datetime
-    is_clients: bool
-
-
-@dataclass(frozen=True, slots=True)
 class NamedIssue:
     """An issue that holds up another one."""
 
@@ -171,30 +150,6 @@ class DealFacts:
     created_at: dt.datetime
     next_step: str
     close_on: dt.date | None
-
-
-def read_messages(
-    session: Session,
-    account_scope_id: AccountScopeId,
-    since: dt.datetime,
-    after: tuple[dt.datetime, UUID] | None,
-    limit: int,
-) -> list[MessageText]:
-    """Messages sent since, in the order in which they were written to the copy, beyond `after`."""
-    written, last = after or (None, None)
-    bound = {
-        "scope": account_scope_id,
-        "since": since,
-        "after": written,
-        "after_id": last,
-        "limit": limit,
-    }
-    return [
-        MessageText(
-            row.id, ProjectId(row.project_id), row.body, row.sent_at, row.synced_at, bool(row.is_clients)
-        )
-        for row in session.execute(_MESSAGES, bound)
-    ]
 
 
 def list_issues(session: Session, account_scope_id: AccountScopeId, moment: Moment) -> list[IssueFacts]:

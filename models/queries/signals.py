@@ -17,7 +17,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from models.infra.ids import AccountScopeId, ProjectId
-from models.tables.signals import ActionCode, SignalKind, SignalScan, SubjectType
+from models.tables.signals import ActionCode, SignalKind, SubjectType
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,31 +168,6 @@ def withdraw(session: Session, account_scope_id: AccountScopeId, signal_ids: Seq
 def withdraw_past(session: Session, account_scope_id: AccountScopeId, since: dt.datetime) -> int:
     """Take back the undecided signals of messages that are older than `since`, gone, or no client's words; how many."""
     return _count(session.execute(_WITHDRAW_PAST, {"scope": account_scope_id, "since": since}))
-
-
-def scan_state(session: Session, account_scope_id: AccountScopeId) -> SignalScan | None:
-    """How far the messages of an account scope are read; None before the first run."""
-    return session.get(SignalScan, account_scope_id)
-
-
-def save_scan(
-    session: Session,
-    account_scope_id: AccountScopeId,
-    rules: str,
-    read_to: dt.datetime | None,
-    last: UUID | None,
-) -> None:
-    """Note that messages are read up to this row by these rules."""
-    session.execute(
-        text(
-            "INSERT INTO signal_scans AS t (account_scope_id, rules, read_to, read_to_id)"
-            " VALUES (:scope, :rules, :read_to, :last) ON CONFLICT (account_scope_id) DO UPDATE"
-            " SET rules = excluded.rules, read_to = excluded.read_to, read_to_id = excluded.read_to_id"
-            " WHERE (t.rules, t.read_to, t.read_to_id) IS DISTINCT FROM"
-            " (excluded.rules, excluded.read_to, excluded.read_to_id)"
-        ),
-        {"scope": account_scope_id, "rules": rules, "read_to": read_to, "last": last},
-    )
 
 
 def _row(found: Detected) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from models.tables import (
     access,
+    agreements,
     attio,
     chatwoot,
     crm,
@@ -16,6 +17,7 @@ from models.tables import (
 
 __all__ = [
     "access",
+    "agreements",
     "attio",
     "chatwoot",
     "crm",

@@ -12,8 +12,8 @@ import datetime as dt
 from typing import Any, ClassVar, Literal, get_args
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, Computed, Index, PrimaryKeyConstraint, UniqueConstraint, Uuid
-from sqlmodel import Field, SQLModel
+from sqlalchemy import CheckConstraint, Column, Computed, Index, UniqueConstraint, Uuid
+from sqlmodel import Field
 
 from models.tables.base import (
     Scoped,
@@ -140,15 +140,3 @@ class NextBestAction(Scoped, table=True):
     version: int = version_field()
     created_at: dt.datetime = time_field(required=True)
     updated_at: dt.datetime = time_field(required=True)
-
-
-class SignalScan(SQLModel, table=True):
-    """How far the messages of an account scope are read: the last row seen by (`synced_at`, id), and by which rules."""
-
-    __tablename__: ClassVar[Any] = "signal_scans"
-    __table_args__ = (PrimaryKeyConstraint("account_scope_id"),)
-
-    account_scope_id: UUID = Field(foreign_key="account_scopes.id", ondelete="CASCADE")
-    rules: str
-    read_to: dt.datetime | None = time_field()
-    read_to_id: UUID | None = None

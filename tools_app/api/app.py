@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from models.infra.settings import get_settings
 from tools_app.api import (
     access,
+    agreements,
     audit,
     auth,
     bindings,
@@ -140,6 +141,7 @@ def _inner_api() -> ApiApp:
         offers,
         outbound,
         signals,
+        agreements,
         audit,
         jobs,
         system,

@@ -19,9 +19,13 @@ from tools_app.services import audit_trail
 from tools_app.services.views import SessionView
 
 # What may be started by name. The others follow what happened: an approval, a webhook, a sync.
-JobName = Literal["sync", "retry", "reconcile", "repair", "index", "signals"]
+JobName = Literal["sync", "retry", "reconcile", "repair", "index", "signals", "agreements"]
 # They are about the account scope, all others about a connection; each with its name in the audit trail.
-_OF_SCOPE: dict[str, str] = {"index": "lightrag.refresh", "signals": "signal.scan"}
+_OF_SCOPE: dict[str, str] = {
+    "index": "lightrag.refresh",
+    "signals": "signal.scan",
+    "agreements": "agreement.extract",
+}
 
 
 @dataclass(frozen=True, slots=True)

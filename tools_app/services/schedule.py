@@ -14,7 +14,7 @@ from models.queries.runs_overview import EndedRun, last_ends
 
 SHOWN_RUNS = 20
 # In the order of the day: fetch, mend, compare, mirror, make findable.
-_JOBS = ("sync", "refetch", "retry", "reconcile", "repair", "mirror", "signals", "index")
+_JOBS = ("sync", "refetch", "retry", "reconcile", "repair", "mirror", "signals", "agreements", "index")
 # The turns of housekeeping are many, short and nobody's news.
 _HIDDEN = {"recover"}
 

@@ -17,6 +17,7 @@ from sqlmodel import Session
 from models.infra.scope import Scope
 from models.queries import signal_lists as queries
 from models.queries.signal_lists import ShownRecord
+from models.tables.agreements import Agreement
 from models.tables.signals import (
     ActionCode,
     ActionStatus,
@@ -93,19 +94,19 @@ class Reader:
     records: Mapping[UUID, ShownRecord]
 
 
-def reader_of(db: Session, scope: Scope, locale: str, signals: Sequence[Signal]) -> Reader:
-    """The reader of these signals, with all their evidence read at once. Raises NotFound for a scope that is gone."""
+def reader_of(db: Session, scope: Scope, locale: str, shown: Sequence[Signal | Agreement]) -> Reader:
+    """The reader of these rows, with all their evidence read at once. Raises NotFound for a scope that is gone."""
     _, moment = scope_and_moment(db, scope)
     wanted: dict[str, list[UUID]] = {}
-    for signal in signals:
-        for each in signal.evidence:
+    for row in shown:
+        for each in row.evidence:
             wanted.setdefault(each["type"], []).append(UUID(each["id"]))
     return Reader(locale, ZoneInfo(moment.zone), queries.read_records(db, scope, wanted))
 
 
 def signal_view(signal: Signal, reader: Reader) -> SignalView:
     """A signal as its reader sees it."""
-    evidence = _evidence(signal, reader)
+    evidence = evidence_of(signal, reader)
     params = {**signal.params, "subject": _subject(evidence, reader)}
     values = signal.model_dump(
         include=set(SignalView.model_fields) - {"text", "params", "evidence"}, warnings=False
@@ -120,7 +121,7 @@ def signal_view(signal: Signal, reader: Reader) -> SignalView:
 
 def action_view(action: NextBestAction, signal: Signal, reader: Reader) -> ActionView:
     """An action as its reader sees it."""
-    evidence = _evidence(signal, reader)
+    evidence = evidence_of(signal, reader)
     params = {**action.params, "subject": _subject(evidence, reader)}
     values = action.model_dump(
         include=set(ActionView.model_fields) - {"text", "params", "evidence", "signal_kind", "severity"},
@@ -136,8 +137,9 @@ def action_view(action: NextBestAction, signal: Signal, reader: Reader) -> Actio
     )
 
 
-def _evidence(signal: Signal, reader: Reader) -> tuple[SignalEvidence, ...]:
-    return tuple(_shown(each, reader.records.get(UUID(each["id"]))) for each in signal.evidence)
+def evidence_of(row: Signal | Agreement, reader: Reader) -> tuple[SignalEvidence, ...]:
+    """The evidence of a row as far as its reader may see it."""
+    return tuple(_shown(each, reader.records.get(UUID(each["id"]))) for each in row.evidence)
 
 
 def _shown(stored: Mapping[str, Any], record: ShownRecord | None) -> SignalEvidence:

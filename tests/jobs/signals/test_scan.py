@@ -9,17 +9,18 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
-from jobs import cascade, queues, schedule, tasks
+from jobs import cascade, message_batches, queues, schedule, tasks
 from jobs.signals import scan
 from models.infra.clock import frozen, utcnow
 from models.infra.database import transaction
 from models.infra.ids import ProjectId
 from models.queries.signals import Detected
+from models.tables.agreements import MessageScan
 from models.tables.attio import Deal
 from models.tables.chatwoot import Conversation, Message
 from models.tables.linear import Issue
 from models.tables.platform import JobRun
-from models.tables.signals import NextBestAction, Signal, SignalScan
+from models.tables.signals import NextBestAction, Signal
 from tests.tools_app.world import DAY, HOUR, Place, World, make_world
 
 NOW = dt.datetime(2026, 3, 11, 9, 0, tzinfo=dt.UTC)  # a Wednesday
@@ -202,8 +203,8 @@ def _nothing(_message: object) -> list[Detected]:
 def test_a_run_is_bounded_and_the_next_one_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
         wrote(world.places["alpha"], f"This is unacceptable, number {number}.")
-    monkeypatch.setattr(scan, "BATCH", 2)
-    monkeypatch.setattr(scan, "MESSAGES_AT_MOST", 2)
+    monkeypatch.setattr(message_batches, "BATCH", 2)
+    monkeypatch.setattr(message_batches, "MESSAGES_AT_MOST", 2)
     runs = [scan.detect_signals(world.scope) for _ in range(3)]
     assert [(each.messages, each.more) for each in runs] == [(2, True), (2, True), (1, False)]
     with transaction() as session:
@@ -281,7 +282,7 @@ def test_a_decided_signal_is_not_proposed_again(world: World) -> None:
     scan.detect_signals(world.scope)
     change(Signal, held(world)["complaint"].id, status="dismissed")
     with transaction() as session:
-        session.execute(text("DELETE FROM signal_scans"))
+        session.execute(text("DELETE FROM message_scans"))
     assert scan.detect_signals(world.scope).counts()["written"] == 0
     assert held(world)["complaint"].status == "dismissed"
 
@@ -334,7 +335,7 @@ def test_the_task_records_its_run(world: World) -> None:
     with transaction() as session:
         ended = session.get_one(JobRun, run_id)
         assert (ended.status, ended.counts["proposed"], ended.counts["written"]) == ("succeeded", 1, 1)
-        scanned = session.get_one(SignalScan, world.scope)
+        scanned = session.get_one(MessageScan, (world.scope, "signals"))
         assert scanned.read_to is not None
         assert scanned.read_to <= utcnow()
 

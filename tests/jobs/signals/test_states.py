@@ -37,7 +37,7 @@ def issue(**values: object) -> IssueFacts:
 
 
 def talk(**values: object) -> WaitingConversation:
-    held = WaitingConversation(new_id(), PROJECT, new_id(), "The list is empty.", NOW - 2 * DAY, 1)
+    held = WaitingConversation(new_id(), PROJECT, new_id(), "Why is the list empty?", NOW - 2 * DAY, 1)
     return replace(held, **values)  # pyright: ignore[reportArgumentType]
 
 
@@ -106,6 +106,15 @@ def test_a_client_waits_from_a_day_on() -> None:
     assert states.waiting_reply(talk(since=NOW - DAY + dt.timedelta(minutes=1)), MOMENT) is None
     found = [severity(states.waiting_reply(talk(since=NOW - days * DAY), MOMENT)) for days in (1, 3, 7, 14)]
     assert found == [2, 3, 4, 5]
+
+
+def test_a_lone_remark_presses_less_than_a_question() -> None:
+    remark = states.waiting_reply(talk(first_body="I shall buy a footstool."), MOMENT)
+    question = states.waiting_reply(talk(), MOMENT)
+    assert remark is not None
+    assert question is not None
+    assert (remark.severity, remark.confidence) < (question.severity, question.confidence)
+    assert severity(states.waiting_reply(talk(first_body="One.", unanswered=2), MOMENT)) == question.severity
 
 
 def test_thanks_wait_for_nothing_unless_more_was_said() -> None:

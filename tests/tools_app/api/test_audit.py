@@ -15,7 +15,7 @@ from models.tables.outbound import OutboundMessage
 from models.tables.platform import AuditEvent, ProjectBinding
 from models.tables.reliability import ConnectorError
 from models.tables.retrieval import QueryRun
-from tests.tools_app.api.signal_calls import fill_signals
+from tests.tools_app.api.signal_calls import fill_agreement, fill_signals
 from tests.tools_app.api.test_isolation import described
 from tests.tools_app.commerce import add, fill_commerce
 from tests.tools_app.conftest import PASSWORD, USER
@@ -162,6 +162,11 @@ class Walk:
             "post", "/api/signals/{signal_id}", "signal", {"signal_id": signal.id}, decision="accept"
         )
         self.call("post", "/api/signals/scan")
+        self.business(
+            "post", "/api/agreements/{agreement_id}", "agreement",
+            {"agreement_id": fill_agreement(self.place).id}, status="kept",
+        )  # fmt: skip
+        self.call("post", "/api/agreements/extract")
 
     def platform(self) -> None:
         with transaction() as session:
@@ -262,7 +267,9 @@ def test_every_mutation_leaves_an_event_with_actor_entity_and_request(
             or "logout" in event.action
         ), key
         assert str(event.account_scope_id) == str(worlds["one"].scope), key
-        if key[1].startswith(("/api/crm", "/api/offers", "/api/outbound", "/api/nba", "/api/signals/{")):
+        if key[1].startswith(
+            ("/api/crm", "/api/offers", "/api/outbound", "/api/nba", "/api/signals/{", "/api/agreements/{")
+        ):
             assert event.project_id == worlds["one"].places["alpha"].project, key
 
 

@@ -203,6 +203,7 @@ def searchable(worlds: dict[str, World]) -> dict[str, World]:
             connector_calls.give_up(place)
             question_calls.fill_questions(place, USER)
             signal_calls.fill_signals(place)
+            signal_calls.fill_agreement(place)
     return worlds
 
 
