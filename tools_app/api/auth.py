@@ -41,7 +41,8 @@ class LogoutAnswer(Answer):
     logged_out: bool = True
 
 
-def _answer(session: SessionView) -> SessionAnswer:
+def session_answer(session: SessionView) -> SessionAnswer:
+    """What a browser learns of its session."""
     return SessionAnswer(
         user=session.user,
         csrf_token=session.csrf_token,
@@ -68,7 +69,7 @@ async def login(request: Request, response: Response, body: LoginInput) -> Sessi
     _keep(response, auth.cookie_name(), opened.token, int(auth.ABSOLUTE.total_seconds()))
     if opened.device is not None:
         _keep(response, devices.cookie_name(), opened.device, devices.LIFETIME_S)
-    return _answer(opened.session)
+    return session_answer(opened.session)
 
 
 def _keep(response: Response, name: str, value: str, max_age_s: int) -> None:
@@ -99,4 +100,4 @@ async def logout(
 @router.get("/me", summary="The session")
 async def me(session: Caller) -> SessionAnswer:
     """Who is logged in, with the CSRF token and the active project."""
-    return _answer(session)
+    return session_answer(session)

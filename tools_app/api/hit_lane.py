@@ -19,6 +19,7 @@ from models.infra.errors import AppError
 from models.infra.local_cache import local_cache
 from models.infra.rate_limit import limiter
 from tools_app.api import gzip_body
+from tools_app.api.auth import session_answer
 from tools_app.api.deps import CSRF_HEADER, check_origin
 from tools_app.api.rendered import HEADERS, Rendered, lane_key, matches, whole
 from tools_app.api.request_context import current_request_id
@@ -27,6 +28,7 @@ from tools_app.services.answers import repeat
 from tools_app.services.views import SessionView
 
 READS = frozenset({"/api/control-tower", "/api/portfolio/overview"})
+ME = "/api/auth/me"
 QUESTIONS = frozenset({"/api/lightrag/query", "/api/search"})
 _BODY_MAX = 32_768
 # As the compression in front of the endpoints says it.
@@ -51,6 +53,9 @@ class HitLane:
             if method == "GET" and path in READS:
                 if await _read(scope, send):
                     return
+            elif method == "GET" and path == ME:
+                if await _me(scope, send):
+                    return
             elif method == "POST" and path in QUESTIONS:
                 body, receive = await _buffered(receive)
                 if body is not None and await _question(scope, body, send):
@@ -72,6 +77,16 @@ async def _read(scope: Scope, send: Send) -> bool:
         await _send(send, 304, b"", rendered.etag)
     else:
         await _answer(send, headers, b"", rendered)
+    return True
+
+
+async def _me(scope: Scope, send: Send) -> bool:
+    session = await _session(dict(scope["headers"]))
+    if session is None or await limiter.count(limits.reads(), session.session_id) > 0:
+        return False
+    scope["route"] = SimpleNamespace(path=scope["path"])
+    rest = session_answer(session).model_dump_json(exclude={"request_id"}).encode()[1:]
+    await _send(send, 200, whole(rest, current_request_id()), "")
     return True
 
 

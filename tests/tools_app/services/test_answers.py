@@ -111,6 +111,27 @@ def test_the_short_way_says_like_the_long_one_that_the_database_is_away(
         local_cache().distrust()
 
 
+def test_the_short_way_says_whose_the_session_is_like_the_long_one(
+    client: httpx.Client, anonymous: httpx.Client
+) -> None:
+    long = client.get("/api/auth/me")
+    local_cache().trust()
+    try:
+        short = [client.get("/api/auth/me") for _ in range(2)]
+        own = {"request_id"}
+        for each in short:
+            assert {k: v for k, v in each.json().items() if k not in own} == {
+                k: v for k, v in long.json().items() if k not in own
+            }
+            assert each.json()["request_id"] == each.headers["x-request-id"]
+            assert each.headers.keys() - {"vary"} == long.headers.keys()
+        assert anonymous.get("/api/auth/me").status_code == 401
+        client.post("/api/auth/logout")
+        assert client.get("/api/auth/me").status_code == 401
+    finally:
+        local_cache().distrust()
+
+
 def test_the_short_way_answers_like_the_long_one_and_checks_like_it(
     client: httpx.Client, anonymous: httpx.Client, login: Callable[..., httpx.Client]
 ) -> None:
