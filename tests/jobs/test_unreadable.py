@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import text
 
 from jobs import sync
+from jobs.repair import repair_connection
 from jobs.retry import retry_connection
 from models.infra.database import reading
-from tests.jobs.copies import run_sync
+from tests.jobs.copies import change, measure, run_sync
 from tests.jobs.small_vendors import SmallVendors
 
 Spoil = Callable[[httpx.Request, Any], None]
@@ -150,6 +151,51 @@ def test_a_relation_without_an_end_is_set_aside_until_it_has_one_or_is_gone(
     patch.undo()
     run_sync(connection_id)
     assert errors() == []
+
+
+def _unnamed(relations: list[Any]) -> None:
+    for relation in relations:
+        relation["issue"] = {"id": relation["issue"]["id"]}
+
+
+def _nothing_at_all(relations: list[Any]) -> None:
+    relations[:] = [None] * len(relations)
+
+
+@pytest.mark.parametrize("unreadable", [_unnamed, _nothing_at_all])
+def test_an_issue_stays_blocked_while_the_relation_that_blocks_it_cannot_be_read(
+    small: SmallVendors,
+    spoiled: Callable[[Spoil], pytest.MonkeyPatch],
+    unreadable: Callable[[list[Any]], None],
+) -> None:
+    def spoil(_request: httpx.Request, body: Any) -> None:
+        relations = (body.get("data") or {}).get("issueRelations")
+        if relations:
+            unreadable(relations["nodes"])
+
+    def blocked() -> list[tuple[Any, ...]]:
+        return rows("SELECT vendor_id, blocked_by FROM linear_issues WHERE blocked_by <> '{}' ORDER BY 1")
+
+    _, connection_id = small.connect("linear")
+    run_sync(connection_id)
+    before = blocked()
+    assert before
+    patch = spoiled(spoil)
+    assert run_sync(connection_id).status == "ok"
+    assert {(stream, kind) for stream, _, kind in errors()} == {("relations", "bad_record")}
+    assert blocked() == before
+    assert measure(connection_id).streams["issues"].stale == 0
+    # One that somebody altered here is mended from what the relations said last.
+    change("UPDATE linear_issues SET blocked_by = '{}' RETURNING vendor_id")
+    assert measure(connection_id).streams["issues"].stale == len(before)
+    repair_connection(connection_id)
+    assert blocked() == before
+    # Read again, and gone, they block nothing.
+    patch.undo()
+    for relation in [*small.tenant.linear.tables["relations"].values()]:
+        small.tenant.linear.delete_relation(relation)
+    run_sync(connection_id)
+    assert (blocked(), errors()) == ([], [])
 
 
 def test_an_answer_of_a_shape_nobody_foresaw_ends_its_stream_alone(
