@@ -14,6 +14,7 @@ from jobs.retry import retry_connection
 from models.infra.database import reading
 from tests.jobs.copies import change, measure, run_sync
 from tests.jobs.small_vendors import SmallVendors
+from tests.jobs.vendor_truth import local, vendor
 
 Spoil = Callable[[httpx.Request, Any], None]
 
@@ -196,6 +197,79 @@ def test_an_issue_stays_blocked_while_the_relation_that_blocks_it_cannot_be_read
         small.tenant.linear.delete_relation(relation)
     run_sync(connection_id)
     assert (blocked(), errors()) == ([], [])
+
+
+def _linear(field: str, bad: Any) -> Spoil:
+    def spoil(_request: httpx.Request, body: Any) -> None:
+        found = (body.get("data") or {}).get(field) or {}
+        if found.get("nodes"):
+            _put(found["nodes"], bad)
+
+    return spoil
+
+
+def _others(ending: str, bad: Any) -> Spoil:
+    def spoil(request: httpx.Request, body: Any) -> None:
+        if not request.url.path.endswith(ending):
+            return
+        items = body["payload"] if "payload" in body else body["data"]
+        items = items["payload"] if isinstance(items, dict) else items
+        if items:
+            _put(items, bad)
+
+    return spoil
+
+
+def _put(items: list[Any], bad: Any) -> None:
+    """Before the others, or where it is a dict, into the first of them."""
+    if isinstance(bad, dict):
+        items[0].update(bad)
+    else:
+        items.insert(0, bad)
+
+
+ODD = {
+    "an issue that is null": ("linear", _linear("issues", None), 0),
+    "an issue that is a text": ("linear", _linear("issues", "x"), 0),
+    "labels of a strange shape": ("linear", _linear("issues", {"labels": ["x"]}), 1),
+    "a label page that is a list": ("linear", _linear("issues", {"labels": {"nodes": [], "pageInfo": ["x"]}}), 1),
+    "a comment that is null": ("linear", _linear("comments", None), 0),
+    "a relation that is null": ("linear", _linear("issueRelations", None), 0),
+    "a message that is null": ("chatwoot", _others("/messages", None), 0),
+    "a message id that is no number": ("chatwoot", _others("/messages", {"id": "²"}), None),
+    "a message id beyond 64 bits": ("chatwoot", _others("/messages", {"id": 10**25}), None),
+    "a conversation that is null": ("chatwoot", _others("/conversations", None), 0),
+    "a contact that is null": ("chatwoot", _others("/contacts", None), 0),
+    "an inbox that is null": ("chatwoot", _others("/inboxes", None), 0),
+    "a company that is null": ("attio", _others("/companies/records/query", None), 0),
+    "an entry that is null": ("attio", _others("/entries/query", None), 0),
+    "an entry without a record": ("attio", _others("/entries/query", {"parent_record_id": None}), 0),
+    "a member that is null": ("attio", _others("/workspace_members", None), 0),
+    "a member without an id": ("attio", _others("/workspace_members", {"id": None}), 0),
+    "a list that is null": ("attio", _others("/v2/lists", None), 0),
+    "a note that is null": ("attio", _others("/v2/notes", None), 0),
+    "an object that is null": ("attio", _others("/v2/objects", None), 0),
+    "an attribute that is null": ("attio", _others("/deals/attributes", None), 0),
+    "a stage that is null": ("attio", _others("/statuses", None), 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_one_odd_item_of_a_list_ends_no_stream_and_keeps_no_other_out(
+    small: SmallVendors, spoiled: Callable[[Spoil], pytest.MonkeyPatch], what: str
+) -> None:
+    """`lost` is how many records the oddity itself costs; None where it costs one of every answer."""
+    connector, spoil, lost = ODD[what]
+    _, connection_id = small.connect(connector)
+    spoiled(spoil)
+    result = run_sync(connection_id)
+    assert (result.status, dict(result.errors)) == ("ok", {})
+    there, here = vendor(connector, small.tenant), local(connector, connection_id)
+    missing = sum(len(there[stream].keys() - here[stream].keys()) for stream in here)
+    if lost is None:
+        assert 0 < missing <= len(there["conversations"])
+    else:
+        assert missing == lost
 
 
 def test_an_answer_of_a_shape_nobody_foresaw_ends_its_stream_alone(
