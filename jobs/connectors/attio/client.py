@@ -23,6 +23,7 @@ from jobs.connectors.attio.schema import OBJECTS, RECORD_ID, Schema, from_json, 
 from jobs.connectors.base import Advance, Page, Record, Window, normalise_all, page_numbers
 from jobs.connectors.errors import SchemaChanged, VendorError
 from jobs.connectors.http import NotThere, VendorHttp
+from jobs.connectors.parsing import json_of
 from jobs.connectors.readable import read_each
 
 _RECORDS_LIMIT = 500
@@ -249,10 +250,7 @@ def _classify(response: httpx.Response) -> VendorError | None:
     """Return NotThere for Attio's own 404; the rest (Retry-After as a date, {"message"} bodies) VendorHttp expects."""
     if response.status_code != 404:
         return None
-    try:
-        body = response.json()
-    except ValueError:
-        return None
+    body = json_of(response)
     own = isinstance(body, dict) and body.get("code") == "not_found"
     return NotThere(f"Attio: {body.get('message') or 'not found'}") if own else None
 

@@ -19,6 +19,7 @@ from jobs.connectors.errors import (
     VendorError,
 )
 from jobs.connectors.http import NotThere, retry_after
+from jobs.connectors.parsing import json_of
 from models.infra.clock import utcnow
 
 _RETRYABLE_TYPES = {"network error", "internal error", "lock timeout", "bootstrap error"}
@@ -71,10 +72,7 @@ def classify(response: httpx.Response) -> VendorError | None:
     """Return the error that the body reports, at HTTP 200 as well as at 400."""
     if response.status_code >= 500 or response.status_code in (401, 404):
         return None  # what is not there, GraphQL tells; the address itself is always there
-    try:
-        body = response.json()
-    except ValueError:
-        return None
+    body = json_of(response)
     errors = body.get("errors") if isinstance(body, dict) else None
     if not isinstance(errors, list) or not errors:
         return None
