@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.exc import DataError
 from sqlmodel import Session
 
 from jobs.connectors.attio.client import AttioClient
@@ -25,7 +24,7 @@ from jobs.connectors.errors import (
     VendorError,
 )
 from jobs.crm_stages import known_stages
-from jobs.page_writer import SyncRun, clean, find_known_home
+from jobs.page_writer import SyncRun, find_known_home
 from jobs.sync import open_run
 from models.infra.database import transaction
 from models.infra.ids import ConnectionId
@@ -33,6 +32,7 @@ from models.infra.logging import get_logger
 from models.queries import crm_mirror as queries
 from models.queries import sync_state
 from models.queries.crm_mirror import DueHistory
+from models.queries.storable import clean, write_what_fits
 
 DEALS_AT_MOST = 200
 # Under which its failures are queued: a deal's own name there is that of its record.
@@ -115,16 +115,22 @@ def _read_one(run: SyncRun, deal: DueHistory, found: Histories) -> bool:
         values = run.connector.stage_history(deal.vendor_id)
         stages = known_stages(_titles(deal.vendor_id, values))
         with transaction() as session:
-            added = queries.add_history(session, deal, clean(values), stages)
+            added, refused = write_what_fits(
+                session,
+                [{"vendor_id": deal.vendor_id}],
+                lambda _: queries.add_history(session, deal, clean(values), stages),
+            )
+            for why in refused.values():
+                raise BadRecord(deal.vendor_id, why)
             sync_state.resolve_errors(session, run.connection.id, STREAM, [deal.vendor_id])
     except _CONCERNS_ALL:
         raise
-    except (VendorError, DataError, *UNREADABLE) as error:
-        log.warning("stage history not read", deal=deal.vendor_id, error=type(error).__name__)
+    except (VendorError, *UNREADABLE) as error:
+        log.warning("stage history not read", deal=deal.vendor_id, error=str(error))
         _queue(run, deal.vendor_id, error)
         found.failed += 1
         return False
-    found.events += added
+    found.events += sum(added)
     found.read += 1
     return True
 
@@ -143,9 +149,7 @@ def _titles(deal_id: str, values: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _queue(run: SyncRun, deal_id: str, error: Exception) -> None:
-    # What the database says of a row, the row's contents included, is not for the list of errors.
-    why = type(error).__name__ if isinstance(error, DataError) else f"{type(error).__name__}: {error}"
-    kept = error if isinstance(error, VendorError) else BadRecord(deal_id, why)
+    kept = error if isinstance(error, VendorError) else BadRecord(deal_id, f"{type(error).__name__}: {error}")
     with transaction() as session:
         sync_state.queue_error(
             session,

@@ -18,7 +18,7 @@ def parse(content: bytes) -> Any:
         body = orjson.loads(content)
     except orjson.JSONDecodeError:
         try:
-            # Half a surrogate pair is JSON to the standard module alone; `page_writer.clean` mends it.
+            # Half a surrogate pair is JSON to the standard module alone; `storable.clean` mends it.
             body = json.loads(content)
         except RecursionError as error:
             raise ValueError("it is nested too deeply") from error

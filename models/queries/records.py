@@ -278,7 +278,8 @@ def threads_to_read(session: Session, connection_id: ConnectionId) -> list[OpenT
     found = session.execute(
         text(
             "SELECT vendor_id, max_message_id, last_id, synced_at FROM cw_conversations,"
-            " LATERAL (SELECT coalesce((payload #>> '{messages,0,id}')::bigint, 0) AS last_id) AS vendor"
+            " LATERAL (SELECT payload #>> '{messages,0,id}' AS shown) AS listed,"
+            " LATERAL (SELECT CASE WHEN shown ~ '^[0-9]{1,18}$' THEN shown::bigint ELSE 0 END AS last_id) AS vendor"
             " WHERE connection_id = :connection AND deleted_at IS NULL"
             " AND (last_id > max_message_id OR messages_as_of IS DISTINCT FROM synced_at)"
             " ORDER BY last_activity_at DESC NULLS LAST"

@@ -99,6 +99,9 @@ UNREADABLE: dict[str, tuple[Answer, str]] = {
     "no object": (lambda: [None], "bad_record"),
     "a status that is a text": (lambda: [{"status": "Lead", "active_from": "2026-01-01T00:00:00Z"}], "bad_record"),
     "a time that is none": (lambda: [{"status": {"title": "Lead"}, "active_from": "x"}], "bad_record"),
+    "a number without end": (
+        lambda: [{"status": {"title": "Lead", "weight": float("inf")}, "active_from": "2026-01-01T00:00:00Z"}], "bad_record",
+    ),
     "no time": (lambda: [{"status": {"title": "Lead"}}], "bad_record"),
 }  # fmt: skip
 

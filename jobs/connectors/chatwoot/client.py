@@ -134,7 +134,7 @@ class ChatwootClient:
     def _inboxes(self, _window: Window) -> Generator[Page]:
         items = payload_of(self._http.get_json("/inboxes"), "inboxes")
         self._inbox_names = dict(read_each("inboxes", items, _inbox_name))
-        records, rejected = normalise_all("inboxes", items, normalize.inbox, _id)
+        records, rejected = normalise_all("inboxes", items, normalize.inbox, _id, normalize.inbox_payload)
         yield Page("inboxes", records, rejected, total=len(items), scanned_all=True)
 
     def _conversations(self, window: Window) -> Generator[Page]:
