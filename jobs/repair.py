@@ -149,7 +149,9 @@ def _refetch(
 
 def _reread_blockers(run: SyncRun) -> None:
     """Read again what blocks which issue: no issue's own answer tells."""
-    for page in run.connector.pages("relations", Window({}, utcnow() + AHEAD)):
+    with reading() as session:
+        said = sync_state.read_cursor(session, run.connection.id, "relations")
+    for page in run.connector.pages("relations", Window(said, utcnow() + AHEAD)):
         blockers = {record.vendor_id: record.fields["blocked_by"] for record in page.records}
         with transaction() as session:
             run.add("issues", updated=rows.set_blockers(session, run.connection.id, blockers))

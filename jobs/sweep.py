@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, runtime_checkable
 
 from sqlmodel import Session
 
@@ -23,7 +23,7 @@ from models.infra.database import reading, transaction
 from models.infra.ids import ProjectId
 from models.queries import reconciliation as queries
 from models.queries import records as rows
-from models.queries import stored_content
+from models.queries import stored_content, sync_state
 from models.queries.storable import write_what_fits
 
 # Streams that arrive only with another one's pages.
@@ -33,6 +33,13 @@ PER_PARENT: Mapping[str, str] = {"messages": "conversations"}
 # Linear's window ends at the start of a run; here what changes during the crawl is to be seen too.
 AHEAD = dt.timedelta(days=1)
 _STRANGERS_AT_MOST = 1_000
+
+
+@runtime_checkable
+class _ListsIds(Protocol):
+    """A connector that shows records without their contents for less of the vendor's quota."""
+
+    def ids(self, stream: str, window: Window) -> Iterator[Page]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,7 @@ class Sweep:
         empty, complete = True, False
         if stream == "issues" and stream in self.deep:
             self._compare_blockers()
-        for number, page in enumerate(self.run.connector.pages(stream, self._window()), start=1):
+        for number, page in enumerate(self._pages(stream), start=1):
             if self._count_above is not None and (page.total or 0) > self._count_above:
                 self.seen(stream).total = page.total
                 return
@@ -126,6 +133,12 @@ class Sweep:
         if self.run.connection.connector == "attio" and empty and not complete and self.here(stream):
             # An object that an administrator switched off answers like one that was never there.
             raise SchemaChanged(stream, "the vendor has switched this object off")
+
+    def _pages(self, stream: str) -> Iterator[Page]:
+        connector = self.run.connector
+        if stream not in self.deep and isinstance(connector, _ListsIds):
+            return connector.ids(stream, self._window())
+        return connector.pages(stream, self._window())
 
     def _window(self) -> Window:
         return Window({}, self.run.started + AHEAD, threads=self._threads)
@@ -141,7 +154,9 @@ class Sweep:
 
     def _compare_blockers(self) -> None:
         """Compare what blocks an issue, which is no part of the issue's own answer."""
-        for page in self.run.connector.pages("relations", self._window()):
+        with reading() as session:
+            said = sync_state.read_cursor(session, self.run.connection.id, "relations")
+        for page in self.run.connector.pages("relations", replace(self._window(), committed=said)):
             blockers = {record.vendor_id: record.fields["blocked_by"] for record in page.records}
             with reading() as session:
                 altered = stored_content.find_altered_blockers(session, self.run.connection.id, blockers)

@@ -29,7 +29,8 @@ from models.infra.redis import events_redis
 FAILURES = 5
 WINDOW_S = 60.0
 RESET_S = 30.0
-# A probe whose process died is given up after this; longer than any HTTP timeout.
+# A probe whose process died is given up after this; longer than any HTTP timeout. Whoever has to wait does so before it
+# takes the probe.
 _PROBE_S = 30.0
 # A vendor that nobody calls any more is forgotten.
 _FORGET_S = 24 * 3600
@@ -72,6 +73,14 @@ class Breaker:
         self._key = key
         self._limits = limits or Limits()
 
+    def check(self) -> None:
+        """Raise CircuitOpen where ``call`` would, without taking the probe."""
+        circuit = read_circuit(self._key)
+        if circuit.opened_at is not None and (
+            circuit.probe is not None or time.time() < circuit.opened_at + self._limits.reset_s
+        ):
+            raise self._refusal()
+
     def call(self, work: Callable[[], T]) -> T:
         """Run ``work``. Raises what it raises, or CircuitOpen without running it.
 
@@ -90,10 +99,13 @@ class Breaker:
         try:
             return guard.call(work)
         except pybreaker.CircuitBreakerError as error:
-            raise CircuitOpen(
-                f"{self._key}: not asked, it failed {self._limits.failures} times within"
-                f" {self._limits.window_s:.0f} s; next try within {self._limits.reset_s:.0f} s"
-            ) from error
+            raise self._refusal() from error
+
+    def _refusal(self) -> CircuitOpen:
+        return CircuitOpen(
+            f"{self._key}: not asked, it failed {self._limits.failures} times within"
+            f" {self._limits.window_s:.0f} s; next try within {self._limits.reset_s:.0f} s"
+        )
 
 
 def read_circuit(key: str) -> Circuit:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import email.utils
 import functools
-import json
 import ssl
 import threading
 import time
@@ -17,7 +16,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
-import orjson
 import tenacity
 
 from jobs.connectors.body import read_whole
@@ -34,6 +32,7 @@ from jobs.connectors.errors import (
     VendorDown,
     VendorError,
 )
+from jobs.connectors.parsing import json_of, parse
 from jobs.connectors.slots import Busy, Slots
 from models.infra.clock import utcnow
 from models.infra.logging import get_logger
@@ -129,8 +128,15 @@ class VendorHttp:
         return retrying(lambda: self._try(method, path, params, body))
 
     def _try(self, method: str, path: str, params: Params | None, body: Any) -> Any:
+        # What an open circuit refuses need not wait first; what is let through waits before it is, so that nobody holds
+        # the probe and sends nothing.
+        self._breaker.check()
         try:
-            return self._breaker.call(lambda: self._once(method, path, params, body))
+            self._keep_quiet(path)
+            with self._slots.hold(LONGEST_WAIT_S):
+                return self._breaker.call(lambda: self._once(method, path, params, body))
+        except Busy as error:
+            raise RateLimited(f"{method} {path}: not asked, too many are under way", utcnow()) from error
         except RateLimited as error:
             self._be_quiet(error.retry_at)
             raise
@@ -145,25 +151,21 @@ class VendorHttp:
             raise special
         _raise_for_status(response, f"{method} {path}")
         try:
-            return _parse(response.content)
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            return parse(response.content)
+        except ValueError as error:
             # A cut connection behind a proxy looks like this; the next try usually brings the rest.
             raise UnusableAnswer(f"{method} {path}: body is not JSON ({error})") from error
 
     def _send(self, method: str, path: str, params: Params | None, body: Any) -> httpx.Response:
-        self._keep_quiet(path)
+        with self._lock:
+            self.requests_made += 1
+        query = params() if callable(params) else params
         try:
-            with self._slots.hold(LONGEST_WAIT_S):
-                with self._lock:
-                    self.requests_made += 1
-                query = params() if callable(params) else params
-                with (
-                    deadline(self._timeout_s),
-                    self._client.stream(method, path, params=query, json=body) as response,
-                ):
-                    return read_whole(response, f"{method} {path}")
-        except Busy as error:
-            raise RateLimited(f"{method} {path}: not asked, too many are under way", utcnow()) from error
+            with (
+                deadline(self._timeout_s),
+                self._client.stream(method, path, params=query, json=body) as response,
+            ):
+                return read_whole(response, f"{method} {path}")
         except httpx.TimeoutException as error:
             raise NotInTime(f"{method} {path}: no answer in time") from error
         except httpx.DecodingError as error:
@@ -209,22 +211,19 @@ def _authorities() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
-def _parse(content: bytes) -> Any:
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError:
-        # Half a surrogate pair is JSON to the standard module alone; `storable.clean` mends it.
-        return json.loads(content)
-
-
 class NotThere(RequestRefused):
     """The vendor has no such record (any more), in words of its own: a bare 404 may be a proxy's."""
 
 
 def _raise_for_status(response: httpx.Response, what: str) -> None:
     status = response.status_code
-    if status < 400:
+    if status < 300:
         return
+    if status < 400:
+        # Not followed: the token would go where nobody said that it may.
+        raise RequestRefused(
+            f"{what}: HTTP {status}: the vendor has moved to {_moved_to(response)}; correct the address"
+        )
     message = f"{what}: HTTP {status}: {_error_text(response)}"
     if status in (401, 403):
         raise CredentialsInvalid(message)
@@ -236,10 +235,17 @@ def _raise_for_status(response: httpx.Response, what: str) -> None:
     raise RequestRefused(message)
 
 
-def _error_text(response: httpx.Response) -> str:
+def _moved_to(response: httpx.Response) -> str:
     try:
-        body = response.json()
-    except ValueError:
+        url = httpx.URL(response.headers.get("location", ""))
+    except httpx.InvalidURL:
+        return "an unreadable address"
+    return f"{url.scheme}://{url.netloc.decode()}" if url.host else "another address"
+
+
+def _error_text(response: httpx.Response) -> str:
+    body = json_of(response)
+    if body is None:
         return response.text[:200].strip()
     if isinstance(body, dict):
         for key in ("error", "message"):

@@ -188,6 +188,13 @@ def _linear_comment(tenant: Tenant, at: datetime, tag: str, *, issue: str, text:
     return comment_id
 
 
+def _linear_document_comment(tenant: Tenant, at: datetime, tag: str, *, text: str) -> str:
+    linear = tenant.linear
+    comment_id = linear.id("comment", tag)
+    linear.add_document_comment(comment_id, linear.viewer, text, at)
+    return comment_id
+
+
 def _linear_edit_comment(tenant: Tenant, at: datetime, _: str, *, comment: str, text: str) -> str:
     tenant.linear.tables["comments"][comment].update(body=text, updatedAt=at, editedAt=at)
     return comment
@@ -195,7 +202,8 @@ def _linear_edit_comment(tenant: Tenant, at: datetime, _: str, *, comment: str, 
 
 def _linear_delete_comment(tenant: Tenant, _: datetime, __: str, *, comment: str) -> str:
     gone = tenant.linear.tables["comments"].pop(comment)
-    gone["issue"]["comments"].remove(gone)
+    if gone["issue"] is not None:
+        gone["issue"]["comments"].remove(gone)
     return comment
 
 
@@ -302,6 +310,7 @@ CHANGES: Final[dict[tuple[str, str], Callable[..., Any]]] = {
     ("linear", "trash_issue"): _linear_trash,
     ("linear", "delete_issue"): _linear_delete,
     ("linear", "comment"): _linear_comment,
+    ("linear", "document_comment"): _linear_document_comment,
     ("linear", "edit_comment"): _linear_edit_comment,
     ("linear", "delete_comment"): _linear_delete_comment,
     ("linear", "block"): _linear_block,

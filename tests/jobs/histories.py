@@ -110,6 +110,7 @@ def fields_of(change: Change, tenant: Tenant) -> dict[str, Any] | None:
         "trash_issue": {"issue": issue},
         "delete_issue": {"issue": issue},
         "comment": {"issue": issue, "text": told},
+        "document_comment": {"text": told},
         "edit_comment": {"comment": comment, "text": told},
         "delete_comment": {"comment": comment},
         "block": {"blocker": issue, "blocked": second},

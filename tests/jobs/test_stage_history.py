@@ -1,18 +1,20 @@
 """Past stages of deals are read where they changed, once, and a vendor that is away loses nothing."""
 
 import datetime as dt
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from jobs import enqueue, tasks
 from jobs.connectors.attio.client import AttioClient
-from jobs.connectors.errors import VendorDown
+from jobs.connectors.errors import CircuitOpen, RequestRefused, VendorDown
 from jobs.crm_mirror import mirror_connection
 from jobs.stage_history import read_histories
 from models.infra.database import reading
 from models.infra.ids import ConnectionId
-from tests.jobs.copies import connect, run_sync
+from tests.jobs.copies import change, connect, run_sync
 from tests.vendors import Vendors
 
 
@@ -73,15 +75,87 @@ def test_a_vendor_that_goes_away_keeps_what_was_read_and_the_rest_its_turn(
     def stage_history(self: AttioClient, deal_id: str) -> list[dict]:
         asked[0] += 1
         if asked[0] == 3:
-            raise VendorDown("no answer in time")
+            raise CircuitOpen("failed too often a moment ago")
         return real(self, deal_id)
 
     monkeypatch.setattr(AttioClient, "stage_history", stage_history)
     done = read_histories(mirrored)
-    assert (done.read, done.error, done.more) == (2, "vendor_down", False)
+    assert (done.read, done.failed, done.error, done.more) == (2, 0, "circuit_open", False)
     everything = read_histories(mirrored).read
     assert everything > 0
     assert asked[0] == 3 + everything
+
+
+Answer = Callable[[], Any]
+
+
+def _raise(error: Exception) -> Any:
+    raise error
+
+
+UNREADABLE: dict[str, tuple[Answer, str]] = {
+    "refused": (lambda: _raise(RequestRefused("HTTP 400")), "refused"),
+    "always down": (lambda: _raise(VendorDown("HTTP 500")), "vendor_down"),
+    "no object": (lambda: [None], "bad_record"),
+    "a status that is a text": (lambda: [{"status": "Lead", "active_from": "2026-01-01T00:00:00Z"}], "bad_record"),
+    "a time that is none": (lambda: [{"status": {"title": "Lead"}, "active_from": "x"}], "bad_record"),
+    "a number without end": (
+        lambda: [{"status": {"title": "Lead", "weight": float("inf")}, "active_from": "2026-01-01T00:00:00Z"}], "bad_record",
+    ),
+    "no time": (lambda: [{"status": {"title": "Lead"}}], "bad_record"),
+}  # fmt: skip
+
+
+def errors() -> list[tuple[str, str, str]]:
+    with reading() as session:
+        rows = session.execute(
+            text("SELECT stream, unit, error_kind FROM connector_errors WHERE status <> 'resolved'")
+        )
+        return [tuple(row) for row in rows]  # fmt: skip
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_a_deal_whose_history_cannot_be_read_holds_up_no_other_and_is_asked_for_last(
+    mirrored: ConnectionId, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    answer, kind = UNREADABLE[what]
+    real = AttioClient.stage_history
+    asked: list[str] = []
+
+    def stage_history(self: AttioClient, deal_id: str) -> list[dict]:
+        asked.append(deal_id)
+        return answer() if deal_id == asked[0] else real(self, deal_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AttioClient, "stage_history", stage_history)
+        first = read_histories(mirrored)
+        assert (first.failed, first.error) == (1, "")
+        assert first.read == len(asked) - 1 > 0
+        assert errors() == [("stage_history", asked[0], kind)]
+        change("UPDATE crm_opportunities SET history_until = NULL WHERE deleted_at IS NULL RETURNING id")
+        asked[1:] = []
+        again = read_histories(mirrored)
+        assert (again.read, again.failed, asked[-1]) == (first.read, 1, asked[0])
+    assert read_histories(mirrored).read == 1
+    assert errors() == []
+
+
+def test_the_error_of_a_deal_that_is_gone_is_over(
+    mirrored: ConnectionId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(AttioClient, "stage_history", lambda *_: _raise(RequestRefused("HTTP 400")))
+        assert read_histories(mirrored).failed > 1
+        # Those that failed have their turns one after the other as long as they go on failing.
+        assert read_histories(mirrored).failed == 1
+    change("UPDATE attio_deals SET deleted_at = now() RETURNING id")
+    assert read_histories(mirrored).read == 0
+    assert errors() == []
+
+
+def test_a_lost_key_is_told_as_refused_credentials(mirrored: ConnectionId) -> None:
+    change("UPDATE vendor_connections SET token_encrypted = 'unreadable' RETURNING id")
+    assert read_histories(mirrored).error == "credentials"
 
 
 def test_a_run_is_bounded_and_asks_for_the_next(

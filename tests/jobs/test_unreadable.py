@@ -1,15 +1,18 @@
 """A record that cannot be read is set aside; it stops neither its stream, nor the others, nor the job."""
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
 from jobs import sync
+from jobs.repair import repair_connection
 from jobs.retry import retry_connection
-from tests.jobs.copies import run_sync
+from tests.jobs.copies import change, measure, run_sync
 from tests.jobs.small_vendors import SmallVendors
-from tests.jobs.spoiling import Spoiler, errors, rows, state
+from tests.jobs.spoiling import Spoil, Spoiler, errors, rows, state
+from tests.jobs.vendor_truth import local, vendor
 
 
 @pytest.mark.parametrize("created_at", ["yesterday", 1e30, []])
@@ -111,6 +114,124 @@ def test_a_relation_without_an_end_is_set_aside_until_it_has_one_or_is_gone(
     patch.undo()
     run_sync(connection_id)
     assert errors() == []
+
+
+def _unnamed(relations: list[Any]) -> None:
+    for relation in relations:
+        relation["issue"] = {"id": relation["issue"]["id"]}
+
+
+def _nothing_at_all(relations: list[Any]) -> None:
+    relations[:] = [None] * len(relations)
+
+
+@pytest.mark.parametrize("unreadable", [_unnamed, _nothing_at_all])
+def test_an_issue_stays_blocked_while_the_relation_that_blocks_it_cannot_be_read(
+    small: SmallVendors,
+    spoiled: Spoiler,
+    unreadable: Callable[[list[Any]], None],
+) -> None:
+    def spoil(_request: httpx.Request, body: Any) -> None:
+        relations = (body.get("data") or {}).get("issueRelations")
+        if relations:
+            unreadable(relations["nodes"])
+
+    def blocked() -> list[tuple[Any, ...]]:
+        return rows("SELECT vendor_id, blocked_by FROM linear_issues WHERE blocked_by <> '{}' ORDER BY 1")
+
+    _, connection_id = small.connect("linear")
+    run_sync(connection_id)
+    before = blocked()
+    assert before
+    patch = spoiled(spoil)
+    assert run_sync(connection_id).status == "ok"
+    assert {(stream, kind) for stream, _, kind in errors()} == {("relations", "bad_record")}
+    assert blocked() == before
+    assert measure(connection_id).streams["issues"].stale == 0
+    # One that somebody altered here is mended from what the relations said last.
+    change("UPDATE linear_issues SET blocked_by = '{}' RETURNING vendor_id")
+    assert measure(connection_id).streams["issues"].stale == len(before)
+    repair_connection(connection_id)
+    assert blocked() == before
+    # Read again, and gone, they block nothing.
+    patch.undo()
+    for relation in [*small.tenant.linear.tables["relations"].values()]:
+        small.tenant.linear.delete_relation(relation)
+    run_sync(connection_id)
+    assert (blocked(), errors()) == ([], [])
+
+
+def _linear(field: str, bad: Any) -> Spoil:
+    def spoil(_request: httpx.Request, body: Any) -> None:
+        found = (body.get("data") or {}).get(field) or {}
+        if found.get("nodes"):
+            _put(found["nodes"], bad)
+
+    return spoil
+
+
+def _others(ending: str, bad: Any) -> Spoil:
+    def spoil(request: httpx.Request, body: Any) -> None:
+        if not request.url.path.endswith(ending):
+            return
+        items = body["payload"] if "payload" in body else body["data"]
+        items = items["payload"] if isinstance(items, dict) else items
+        if items:
+            _put(items, bad)
+
+    return spoil
+
+
+def _put(items: list[Any], bad: Any) -> None:
+    """Before the others, or where it is a dict, into the first of them."""
+    if isinstance(bad, dict):
+        items[0].update(bad)
+    else:
+        items.insert(0, bad)
+
+
+ODD = {
+    "an issue that is null": ("linear", _linear("issues", None), 0),
+    "an issue that is a text": ("linear", _linear("issues", "x"), 0),
+    "labels of a strange shape": ("linear", _linear("issues", {"labels": ["x"]}), 1),
+    "a label page that is a list": ("linear", _linear("issues", {"labels": {"nodes": [], "pageInfo": ["x"]}}), 1),
+    "a comment that is null": ("linear", _linear("comments", None), 0),
+    "a relation that is null": ("linear", _linear("issueRelations", None), 0),
+    "a message that is null": ("chatwoot", _others("/messages", None), 0),
+    "a message id that is no number": ("chatwoot", _others("/messages", {"id": "²"}), None),
+    "a message id beyond 64 bits": ("chatwoot", _others("/messages", {"id": 10**25}), None),
+    "a conversation that is null": ("chatwoot", _others("/conversations", None), 0),
+    "a contact that is null": ("chatwoot", _others("/contacts", None), 0),
+    "an inbox that is null": ("chatwoot", _others("/inboxes", None), 0),
+    "a company that is null": ("attio", _others("/companies/records/query", None), 0),
+    "an entry that is null": ("attio", _others("/entries/query", None), 0),
+    "an entry without a record": ("attio", _others("/entries/query", {"parent_record_id": None}), 0),
+    "a member that is null": ("attio", _others("/workspace_members", None), 0),
+    "a member without an id": ("attio", _others("/workspace_members", {"id": None}), 0),
+    "a list that is null": ("attio", _others("/v2/lists", None), 0),
+    "a note that is null": ("attio", _others("/v2/notes", None), 0),
+    "an object that is null": ("attio", _others("/v2/objects", None), 0),
+    "an attribute that is null": ("attio", _others("/deals/attributes", None), 0),
+    "a stage that is null": ("attio", _others("/statuses", None), 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_one_odd_item_of_a_list_ends_no_stream_and_keeps_no_other_out(
+    small: SmallVendors, spoiled: Spoiler, what: str
+) -> None:
+    """`lost` is how many records the oddity itself costs; None where it costs one of every answer."""
+    connector, spoil, lost = ODD[what]
+    _, connection_id = small.connect(connector)
+    spoiled(spoil)
+    result = run_sync(connection_id)
+    assert (result.status, dict(result.errors)) == ("ok", {})
+    there, here = vendor(connector, small.tenant), local(connector, connection_id)
+    missing = sum(len(there[stream].keys() - here[stream].keys()) for stream in here)
+    if lost is None:
+        assert 0 < missing <= len(there["conversations"])
+    else:
+        assert missing == lost
 
 
 def test_an_answer_of_a_shape_nobody_foresaw_ends_its_stream_alone(

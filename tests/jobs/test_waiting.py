@@ -114,6 +114,33 @@ def test_changes_that_one_answer_cannot_bring_are_paged_through_by_the_same_run(
     assert 900 <= spans[-1] < 1_800
 
 
+def test_changes_of_a_vendor_that_knows_no_span_of_time_are_paged_through(
+    small: SmallVendors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older Chatwoot ignores `updated_within` and answers with the first page of its list."""
+    monkeypatch.setattr("jobs.connectors.chatwoot.client._CONVERSATIONS_A_PAGE", 2)
+    _, connection = small.connect("chatwoot")
+    assert run_sync(connection).status == "ok"
+    small.hours.forward(900)
+    for conversation in sorted(small.tenant.account.conversations):
+        fields = {"conversation": conversation, "label": "changed"}
+        small.sandbox.change(MAIN, "chatwoot", "label", fields)
+    small.hours.forward(60)
+    real = small.bridge.handle_request
+    ignored: list[str] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        if "updated_within" in request.url.params:
+            ignored.append(str(request.url))
+            request.url = request.url.copy_remove_param("updated_within")
+        return real(request)
+
+    monkeypatch.setattr(small.bridge, "handle_request", handle)
+    assert run_sync(connection).status == "ok"
+    assert ignored
+    assert local("chatwoot", connection) == there("chatwoot", small)
+
+
 def test_a_pause_without_end_is_over_after_a_day(
     small: SmallVendors, monkeypatch: pytest.MonkeyPatch
 ) -> None:

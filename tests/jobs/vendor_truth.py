@@ -87,7 +87,9 @@ def _linear(tenant: Tenant) -> dict[str, Rows]:
             for key, issue in tables["issues"].items()
             if not issue.get("trashed")
         },
-        "comments": {key: (c["body"], c["issue"]["id"]) for key, c in tables["comments"].items()},
+        "comments": {
+            key: (c["body"], c["issue"]["id"]) for key, c in tables["comments"].items() if c["issue"]
+        },
         "states": {key: (state["name"],) for key, state in tables["states"].items()},
     }
 

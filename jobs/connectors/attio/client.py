@@ -6,21 +6,25 @@ deleted meanwhile; a page of overlap is not needed for correctness, because what
 scan and nothing counts as deleted before two scans miss it.
 
 The workspace's schema is read once a crawl, before the first records; single records are read with the one that is kept.
+With it is kept where the pages of an object's records are, so that notes keep their links when their object cannot be read.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 import httpx
 
 from jobs.connectors.attio import normalize
-from jobs.connectors.attio.schema import OBJECTS, Schema, from_json, read_schema
+from jobs.connectors.attio.schema import OBJECTS, RECORD_ID, Schema, from_json, read_schema
 from jobs.connectors.base import Advance, Page, Record, Window, normalise_all, page_numbers
 from jobs.connectors.errors import SchemaChanged, VendorError
 from jobs.connectors.http import NotThere, VendorHttp
+from jobs.connectors.parsing import json_of
+from jobs.connectors.readable import read_each
 
 _RECORDS_LIMIT = 500
 _NOTES_LIMIT = 50
@@ -57,6 +61,8 @@ class AttioClient:
         self._kept = from_json(schema or {})
         self._read: Schema | None = None
         self._pages_by_record: dict[tuple[str, str], str] = {}
+        self._read_whole: set[str] = set()
+        self._page_patterns = dict(self._kept.pages) if self._kept else {}
 
     @property
     def requests_made(self) -> int:
@@ -74,7 +80,7 @@ class AttioClient:
         except SchemaChanged:
             # The one that fitted last tells a renamed attribute from one that is gone: it stays.
             return None
-        return self._read.to_json()
+        return replace(self._read, pages=self._page_patterns).to_json()
 
     def close(self) -> None:
         """Release the connections."""
@@ -152,17 +158,28 @@ class AttioClient:
             for record in records:
                 if record.url:
                     self._pages_by_record[stream, record.vendor_id] = record.url
+                    if record.url.count(record.vendor_id) == 1:
+                        self._page_patterns[stream] = record.url.replace(record.vendor_id, RECORD_ID)
             last = len(items) < _RECORDS_LIMIT
+            if last and not rejected:
+                self._read_whole.add(stream)
             yield Page(stream, records, rejected, scanned_all=last and not rejected)
             if last:
                 return
+
+    def _page_of(self, stream: str, record_id: str) -> str | None:
+        """Return a record's page: as its record shows it, or where those of its object are while not all could be read."""
+        shown = self._pages_by_record.get((stream, record_id))
+        if shown or stream in self._read_whole or stream not in self._page_patterns:
+            return shown
+        return self._page_patterns[stream].replace(RECORD_ID, record_id)
 
     def _notes(self) -> Generator[Page]:
         members = self._member_names()
 
         def normalise(item: dict[str, Any]) -> Record:
-            parent = (str(item["parent_object"]), str(item["parent_record_id"]))
-            return normalize.note(item, members=members, app_url=self._pages_by_record.get(parent))
+            page = self._page_of(str(item["parent_object"]), str(item["parent_record_id"]))
+            return normalize.note(item, members=members, app_url=page)
 
         return self._listed(
             "notes", {"limit": _NOTES_LIMIT}, normalise, lambda item: str(item["id"]["note_id"])
@@ -200,12 +217,7 @@ class AttioClient:
     def _member_names(self) -> dict[str, str]:
         if self._members is None:
             members = _data(self._http.get_json("/v2/workspace_members"), "workspace_members")
-            self._members = {
-                str(member["id"]["workspace_member_id"]): " ".join(
-                    filter(None, (member.get("first_name"), member.get("last_name")))
-                )
-                for member in members
-            }
+            self._members = dict(read_each("workspace_members", members, _member))
         return self._members
 
     def _object_slug(self, object_id: str) -> str | None:
@@ -216,12 +228,10 @@ class AttioClient:
         """Return the slugs of the lists each company is an entry of. Entries carry only ids."""
         if self._entries is None:
             entries: dict[str, set[str]] = {}
-            for listed in _data(self._http.get_json("/v2/lists"), "lists"):
-                parents = listed.get("parent_object")
-                if "companies" not in (parents if isinstance(parents, list) else [parents]):
-                    continue
-                for record_id in self._list_members(str(listed["api_slug"])):
-                    entries.setdefault(record_id, set()).add(str(listed["api_slug"]))
+            found = read_each("lists", _data(self._http.get_json("/v2/lists"), "lists"), _list)
+            for slug in (slug for slug, parents in found if "companies" in parents):
+                for record_id in self._list_members(slug):
+                    entries.setdefault(record_id, set()).add(slug)
             self._entries = entries
         return self._entries
 
@@ -231,7 +241,7 @@ class AttioClient:
             body = {"limit": _RECORDS_LIMIT, "offset": page * _RECORDS_LIMIT}
             items = _data(self._http.post_json(f"/v2/lists/{slug}/entries/query", body), f"lists.{slug}")
             advance.check(items)
-            yield from (str(item["parent_record_id"]) for item in items)
+            yield from read_each(f"lists.{slug}", items, lambda item: str(item["parent_record_id"]))
             if len(items) < _RECORDS_LIMIT:
                 return
 
@@ -240,12 +250,19 @@ def _classify(response: httpx.Response) -> VendorError | None:
     """Return NotThere for Attio's own 404; the rest (Retry-After as a date, {"message"} bodies) VendorHttp expects."""
     if response.status_code != 404:
         return None
-    try:
-        body = response.json()
-    except ValueError:
-        return None
+    body = json_of(response)
     own = isinstance(body, dict) and body.get("code") == "not_found"
     return NotThere(f"Attio: {body.get('message') or 'not found'}") if own else None
+
+
+def _member(item: dict[str, Any]) -> tuple[str, str]:
+    name = " ".join(filter(None, (item.get("first_name"), item.get("last_name"))))
+    return str(item["id"]["workspace_member_id"]), name
+
+
+def _list(item: dict[str, Any]) -> tuple[str, list[Any]]:
+    parents: Any = item.get("parent_object")
+    return str(item["api_slug"]), parents if isinstance(parents, list) else [parents]
 
 
 def _record_id(item: dict[str, Any]) -> str:

@@ -7,10 +7,13 @@ that type, in `_OPTIONAL`; everything else stays in the payload.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, TypeVar
 
 from jobs.connectors.errors import SchemaChanged
+from jobs.connectors.readable import read_each
+
+T = TypeVar("T")
 
 # Object → attribute → type.
 _REQUIRED: Final[Mapping[str, Mapping[str, str]]] = {
@@ -34,6 +37,8 @@ _OPTIONAL: Final[Mapping[str, Mapping[str, str]]] = {
     },
 }
 OBJECTS: Final = tuple(_REQUIRED)
+# What stands in the pattern of an object's pages for the id of a record.
+RECORD_ID: Final = "{record_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +64,15 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """What a workspace has: slugs of all its objects by id (its own ones too), attributes of those that are copied."""
+    """What a workspace has: slugs of all its objects by id (its own ones too), attributes of those that are copied.
+
+    ``pages`` says by object where a record's page is, RECORD_ID standing for the record's id.
+    """
 
     objects: Mapping[str, str]
     attributes: Mapping[str, tuple[Attribute, ...]]
     stages: tuple[Stage, ...] = ()
+    pages: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def check(self, name: str, former: Schema | None = None) -> None:
         """Raise SchemaChanged, naming the attribute, when an object lacks one that the copy relies on.
@@ -95,6 +104,7 @@ class Schema:
             "objects": dict(self.objects),
             "attributes": {name: [asdict(each) for each in held] for name, held in self.attributes.items()},
             "stages": [asdict(each) for each in self.stages],
+            "pages": dict(self.pages),
         }
 
     def _whereabouts(self, name: str, slug: str, former: Schema | None) -> str:
@@ -117,32 +127,42 @@ def from_json(kept: Mapping[str, Any]) -> Schema | None:
         dict(kept["objects"]),
         {name: tuple(Attribute(**each) for each in held) for name, held in kept["attributes"].items()},
         tuple(Stage(**each) for each in kept["stages"]),
+        dict(kept.get("pages", {})),
     )
 
 
 def read_schema(get: Callable[[str], list[dict[str, Any]] | None]) -> Schema:
     """Read the schema in at most five requests. ``get`` returns the list at a path, None for what is not there.
 
-    Raises VendorError, SchemaChanged when the schema itself cannot be understood.
+    An item that cannot be read is left out. Raises VendorError, SchemaChanged when nothing of a list can be understood.
     """
-    try:
-        objects = {str(each["id"]["object_id"]): str(each["api_slug"]) for each in get("/v2/objects") or ()}
-        attributes: dict[str, tuple[Attribute, ...]] = {}
-        for name in OBJECTS:
-            if name in objects.values():
-                listed = get(f"/v2/objects/{name}/attributes?limit=500&show_archived=true")
-                if listed is not None:
-                    attributes[name] = tuple(_attribute(each) for each in listed)
-        stages: tuple[Stage, ...] = ()
-        if any(each.slug == "stage" and each.type == "status" for each in attributes.get("deals", ())):
-            found = get("/v2/objects/deals/attributes/stage/statuses") or ()
-            stages = tuple(
-                Stage(str(each["id"]["status_id"]), str(each["title"]), bool(each.get("is_archived")))
-                for each in found
-            )
-    except (KeyError, TypeError) as error:
-        raise SchemaChanged("objects", f"the schema cannot be read: {error!r}") from error
+    objects = dict(_read("objects", get("/v2/objects") or [], _object))
+    attributes: dict[str, tuple[Attribute, ...]] = {}
+    for name in OBJECTS:
+        if name in objects.values():
+            listed = get(f"/v2/objects/{name}/attributes?limit=500&show_archived=true")
+            if listed is not None:
+                attributes[name] = tuple(_read(f"{name}.attributes", listed, _attribute))
+    stages: tuple[Stage, ...] = ()
+    if any(each.slug == "stage" and each.type == "status" for each in attributes.get("deals", ())):
+        found = get("/v2/objects/deals/attributes/stage/statuses") or []
+        stages = tuple(_read("deals.stage", found, _stage))
     return Schema(objects, attributes, stages)
+
+
+def _read(what: str, items: list[dict[str, Any]], read: Callable[[dict[str, Any]], T]) -> list[T]:
+    found = read_each(what, items, read)
+    if items and not found:
+        raise SchemaChanged(what, "the schema cannot be read")
+    return found
+
+
+def _object(item: dict[str, Any]) -> tuple[str, str]:
+    return str(item["id"]["object_id"]), str(item["api_slug"])
+
+
+def _stage(item: dict[str, Any]) -> Stage:
+    return Stage(str(item["id"]["status_id"]), str(item["title"]), bool(item.get("is_archived")))
 
 
 def _attribute(item: dict[str, Any]) -> Attribute:

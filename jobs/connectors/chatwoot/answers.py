@@ -11,6 +11,7 @@ import httpx
 from jobs.connectors.chatwoot.listing import Items
 from jobs.connectors.errors import RateLimited, SchemaChanged, VendorError
 from jobs.connectors.http import NotThere
+from jobs.connectors.parsing import json_of
 from models.infra.clock import utcnow
 
 _NOT_FOUND = "Resource could not be found"
@@ -34,10 +35,7 @@ def classify(response: httpx.Response) -> VendorError | None:
 
 
 def _error_of(response: httpx.Response) -> object:
-    try:
-        body = response.json()
-    except ValueError:
-        return None
+    body = json_of(response)
     return body.get("error") if isinstance(body, dict) else None
 
 

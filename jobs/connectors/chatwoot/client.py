@@ -3,7 +3,7 @@
 How changes are found (the API has no change feed):
 - conversations: first a backfill by ``created_at`` ascending, from the last page to the first: new rows only append, and
   what moves up after a delete moves to pages still to come (``listing``); later ``updated_within`` seconds, which answers unpaged:
-  where that is more than one answer can bring, everything is paged through again.
+  where that is more than one answer can bring, or looks like a page after all, everything is paged through again.
 - messages: by id after the highest one already here, several conversations side by side; the newest ones of a touched
   conversation are read again, because messages have no ``updated_at`` and edits show in no list.
 - contacts: the list shows only those with e-mail, phone or identifier; the others arrive as ``meta.sender``. One that gets
@@ -42,6 +42,7 @@ from jobs.connectors.chatwoot.listing import (
 )
 from jobs.connectors.errors import AnswerTooLong, NotInTime, SchemaChanged
 from jobs.connectors.http import NotThere, VendorHttp
+from jobs.connectors.readable import read_each
 from jobs.connectors.side_by_side import side_by_side
 from models.infra.clock import utcnow
 from models.infra.logging import get_logger
@@ -49,8 +50,10 @@ from models.infra.logging import get_logger
 _OVERLAP = dt.timedelta(minutes=5)
 _UPDATED_WITHIN_AT_MOST = dt.timedelta(days=7)  # the answer is unpaged: beyond this, page through everything
 _CONTACT_SCAN_EVERY = dt.timedelta(hours=6)
+_CONVERSATIONS_A_PAGE = 25
 _MESSAGES_NEWEST = 20
 _MESSAGES_AFTER = 100
+_LARGEST_ID = 2**63 - 1
 
 log = get_logger(__name__)
 
@@ -130,9 +133,7 @@ class ChatwootClient:
 
     def _inboxes(self, _window: Window) -> Generator[Page]:
         items = payload_of(self._http.get_json("/inboxes"), "inboxes")
-        self._inbox_names = {
-            str(item["id"]): str(item["name"]) for item in items if "id" in item and "name" in item
-        }
+        self._inbox_names = dict(read_each("inboxes", items, _inbox_name))
         records, rejected = normalise_all("inboxes", items, normalize.inbox, _id, normalize.inbox_payload)
         yield Page("inboxes", records, rejected, total=len(items), scanned_all=True)
 
@@ -154,6 +155,11 @@ class ChatwootClient:
         except (NotInTime, AnswerTooLong) as error:
             # It is unpaged, and the longer it waits the longer it gets: everything instead, page by page.
             log.warning("chatwoot_changes_too_many", since=since.isoformat(), error=str(error))
+            yield from self._all_conversations(replace(window, committed={}))
+            return
+        if len(items) == _CONVERSATIONS_A_PAGE < total:
+            # A Chatwoot that does not know `updated_within` answers like this, with the first page of its list.
+            log.warning("chatwoot_changes_may_be_a_page", since=since.isoformat(), total=total)
             yield from self._all_conversations(replace(window, committed={}))
             return
         cursor = {"since": window.run_start.isoformat()}
@@ -317,8 +323,12 @@ class ChatwootClient:
     def _inboxes_by_id(self) -> dict[str, str]:
         if self._inbox_names is None:
             items = payload_of(self._http.get_json("/inboxes"), "inboxes")
-            self._inbox_names = {str(item["id"]): str(item["name"]) for item in items}
+            self._inbox_names = dict(read_each("inboxes", items, _inbox_name))
         return self._inbox_names
+
+
+def _inbox_name(item: dict[str, Any]) -> tuple[str, str]:
+    return str(item["id"]), str(item["name"])
 
 
 def _id(item: Any) -> str:
@@ -341,9 +351,10 @@ def _strangers(items: Items) -> Iterator[dict[str, Any]]:
     return (each for each in _senders(items) if normalize.is_hidden_from_list(each["sender"]))
 
 
-def _message_ids(items: list[dict[str, Any]]) -> list[int]:
+def _message_ids(items: list[Any]) -> list[int]:
     # What has no readable id is set aside as a record; here it only must not stop the others.
-    return [int(item["id"]) for item in items if str(item.get("id")).isdigit()]
+    shown = (str(item.get("id")) for item in items if isinstance(item, dict))
+    return [int(each) for each in shown if each.isdecimal() and int(each) <= _LARGEST_ID]
 
 
 def _reaches(field: str, moment: dt.datetime) -> Callable[[Items], bool]:

@@ -1,18 +1,17 @@
 """Reads one Linear workspace over GraphQL.
 
 How changes are found: issues and comments by ``updatedAt`` between the watermark less an overlap and the start
-of the run, newest first; so the watermark moves only after the last page. Projects, states, cycles and relations
-are few and are read whole: relations and their removal do not reliably touch an issue's ``updatedAt``.
+of the run, newest first; so the watermark moves only after the last page. Until then the cursor holds the window and how
+far it is read: a run that its quota or its time ends is continued by the next one, which then reads what changed since.
+Projects, states, cycles and relations are few and are read whole: relations and their removal do not reliably touch an
+issue's ``updatedAt``.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import math
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, ClassVar, cast
-
-import httpx
 
 from jobs.connectors.base import (
     Advance,
@@ -20,27 +19,24 @@ from jobs.connectors.base import (
     Record,
     Rejected,
     Window,
+    has_id,
     normalise_all,
     page_numbers,
     parse_time,
 )
-from jobs.connectors.errors import (
-    LONGEST_PAUSE,
-    CredentialsInvalid,
-    QueryTooComplex,
-    RateLimited,
-    RequestRefused,
-    SchemaChanged,
-    UnusableAnswer,
-    VendorError,
-)
-from jobs.connectors.http import NotThere, VendorHttp, retry_after
+from jobs.connectors.errors import AnswerTooLong, QueryTooComplex, RequestRefused, SchemaChanged
+from jobs.connectors.http import NotThere, VendorHttp
 from jobs.connectors.linear import documents, normalize
-from models.infra.clock import utcnow
+from jobs.connectors.linear.answers import classify, pace
+from models.infra.logging import get_logger
 
 _OVERLAP = dt.timedelta(minutes=5)
-_PAGE_SIZES = (100, 50, 25, 10)  # the next one is taken when a query is rejected as too complex
-_RETRYABLE_TYPES = {"network error", "internal error", "lock timeout", "bootstrap error"}
+_PAGE_SIZES = (
+    100,
+    50,
+    25,
+    10,
+)  # the next one is taken when a query is rejected as too complex, or its answer too long
 
 _WHOLE: dict[str, tuple[str, str, Callable[[dict[str, Any]], Record]]] = {
     "projects": (documents.PROJECTS, "projects", normalize.project),
@@ -51,10 +47,18 @@ _CHANGED: dict[str, tuple[str, str, Callable[[dict[str, Any]], Record]]] = {
     "issues": (documents.ISSUES, "issues", normalize.issue),
     "comments": (documents.COMMENTS, "comments", normalize.comment),
 }
+_IDS: dict[str, tuple[str, str, Callable[[dict[str, Any]], Record]]] = {
+    "issues": (documents.ISSUE_IDS, "issues", normalize.issue_id),
+    "comments": (documents.COMMENT_IDS, "comments", normalize.comment_id),
+}
+# Comments on documents, project updates and initiatives have no issue, and are not kept here.
+_ONLY: dict[str, dict[str, Any]] = {"comments": {"issue": {"null": False}}}
 _ONE: dict[str, tuple[str, str, Callable[[dict[str, Any]], Record]]] = {
     "issues": (documents.ISSUE, "issue", normalize.issue),
     "comments": (documents.COMMENT, "comment", normalize.comment),
 }
+
+log = get_logger(__name__)
 
 
 class LinearClient:
@@ -81,8 +85,8 @@ class LinearClient:
             timeout_s=timeout_s,
             parallel=parallel,
             quiet_until=quiet_until,
-            classify=_classify,
-            pace=_pace,
+            classify=classify,
+            pace=pace,
         )
         self._page_sizes = _PAGE_SIZES
 
@@ -105,8 +109,15 @@ class LinearClient:
         if stream in _WHOLE:
             return self._whole(stream)
         if stream == "relations":
-            return self._relations()
+            return self._relations(window)
         return self._changed(stream, window)
+
+    def ids(self, stream: str, window: Window) -> Generator[Page]:
+        """Yield the pages of a whole stream, of its records no more than the id, the parent, and what places them.
+
+        A tenth of the quota that `pages` costs; for streams that are few the same.
+        """
+        return self._ids(stream) if stream in _IDS else self.pages(stream, window)
 
     def fetch_one(self, stream: str, vendor_id: str) -> Record | None:
         """Return one issue or comment; the other streams are few and read whole."""
@@ -119,72 +130,117 @@ class LinearClient:
                 # Of what is gone Linear says so, in an error.
                 raise SchemaChanged(field, "expected an object")
             if stream == "issues":
-                self._complete_labels([node])
+                self._complete_labels(node)
         except NotThere:
             return None
-        return normalise(node)
+        # A comment that hangs on no issue (any more) is none of those that are kept here.
+        return None if _is_of_no_issue(stream, node) else normalise(node)
 
     def _whole(self, stream: str) -> Generator[Page]:
         document, field, normalise = _WHOLE[stream]
-        for nodes, last in self._connection(document, field, {}):
+        for nodes, after in self._connection(document, field, {}):
             records, rejected = normalise_all(stream, nodes, normalise, _id)
-            yield Page(stream, records, rejected, scanned_all=last)
+            yield Page(stream, records, rejected, scanned_all=after is None)
+
+    def _ids(self, stream: str) -> Generator[Page]:
+        document, field, normalise = _IDS[stream]
+        for nodes, _ in self._connection(document, field, {"filter": _ONLY.get(stream)}):
+            kept = [node for node in nodes if not _is_of_no_issue(stream, node)]
+            yield Page(stream, *normalise_all(stream, kept, normalise, _id))
 
     def _changed(self, stream: str, window: Window) -> Generator[Page]:
-        document, field, normalise = _CHANGED[stream]
-        since = parse_time(window.committed.get("since"))
+        committed = dict(window.committed)
         started, ends = self._http.bounds_of(window.run_start)
-        bounds: dict[str, str] = {"lte": ends.isoformat()}
-        if since is not None:
-            bounds["gte"] = (since - _OVERLAP).isoformat()
-        for nodes, last in self._connection(document, field, {"filter": {"updatedAt": bounds}}):
-            if stream == "issues":
-                self._complete_labels(nodes)
-            records, rejected = normalise_all(stream, nodes, normalise, _id)
-            cursor = {"since": started.isoformat()} if last else None
-            yield Page(stream, records, rejected, cursor=cursor)
+        left: dict[str, Any] | None = committed.get("crawl")
+        if left is not None:
+            yield from self._crawl(stream, committed, left)
+            committed = {"since": left["started"]}
+        since = parse_time(committed.get("since"))
+        crawl = {
+            "from": (since - _OVERLAP).isoformat() if since else None,
+            "to": ends.isoformat(),
+            "started": started.isoformat(),
+            "after": None,
+        }
+        yield from self._crawl(stream, committed, crawl)
 
-    def _complete_labels(self, issues: list[dict[str, Any]]) -> None:
-        """Bring the labels that did not fit into an issue's own answer; few issues have so many."""
-        for issue in issues:
-            labels: dict[str, Any] = issue.get("labels") or {}
-            info: dict[str, Any] = labels.pop("pageInfo", None) or {}
-            advance = Advance("issue.labels")
-            for _ in page_numbers("issue.labels"):
-                if not info.get("hasNextPage"):
-                    break
-                found = self._query(documents.LABELS, {"id": issue["id"], "after": info.get("endCursor")})
-                more = cast("dict[str, Any]", (found.get("issue") or {}).get("labels") or {"nodes": []})
-                advance.check(more["nodes"])
-                labels["nodes"] = [*labels["nodes"], *more["nodes"]]
-                info = more.get("pageInfo") or {}
+    def _crawl(self, stream: str, committed: Mapping[str, Any], crawl: Mapping[str, Any]) -> Generator[Page]:
+        """Read the window of a crawl from where it stands; at its end the watermark is the time it was started at."""
+        document, field, normalise = _CHANGED[stream]
+        bounds = {"lte": crawl["to"]} | ({"gte": crawl["from"]} if crawl["from"] else {})
+        condition = {"updatedAt": bounds, **_ONLY.get(stream, {})}
+        read = 0
+        try:
+            for nodes, after in self._connection(document, field, {"filter": condition}, crawl["after"]):
+                read += 1
+                kept = [node for node in nodes if not _is_of_no_issue(stream, node)]
+                records, rejected = normalise_all(
+                    stream, kept, lambda node: normalise(self._complete_labels(node)), _id
+                )
+                cursor = {**committed, "crawl": {**crawl, "after": after}} if after else None
+                yield Page(stream, records, rejected, cursor=cursor or {"since": crawl["started"]})
+        except RequestRefused as error:
+            if read or not crawl["after"] or isinstance(error, (QueryTooComplex, AnswerTooLong)):
+                raise
+            # The record that the cursor stands for may be gone by now.
+            log.warning("linear_crawl_anew", stream=stream, error=str(error))
+            yield from self._crawl(stream, committed, {**crawl, "after": None})
 
-    def _relations(self) -> Generator[Page]:
-        """Yield one page whose records say, per issue, which issues block it."""
-        blocked: dict[str, list[str]] = {}
+    def _complete_labels(self, node: dict[str, Any]) -> dict[str, Any]:
+        """Return an issue with the labels that did not fit into its own answer; few issues have so many."""
+        labels: dict[str, Any] = node.get("labels") or {}
+        info: dict[str, Any] = labels.pop("pageInfo", None) or {}
+        advance = Advance("issue.labels")
+        for _ in page_numbers("issue.labels"):
+            if not info.get("hasNextPage"):
+                break
+            found = self._query(documents.LABELS, {"id": node["id"], "after": info.get("endCursor")})
+            more = cast("dict[str, Any]", (found.get("issue") or {}).get("labels") or {"nodes": []})
+            advance.check(more["nodes"])
+            labels["nodes"] = [*labels["nodes"], *more["nodes"]]
+            info = more.get("pageInfo") or {}
+        return node
+
+    def _relations(self, window: Window) -> Generator[Page]:
+        """Yield one page whose records say, per issue, which issues block it.
+
+        What a relation said is kept with the cursor: while it cannot be read, its issue stays blocked.
+        """
+        known: dict[str, list[str]] = window.committed.get("blocks") or {}
+        held: dict[str, list[str]] = {}
+        shown: set[str] = set()
         rejected: list[Rejected] = []
         for nodes, _ in self._connection(documents.RELATIONS, "issueRelations", {}):
             found, failed = normalise_all("relations", nodes, normalize.relation, _id)
             rejected.extend(failed)
             for relation in found:
+                shown.add(relation.vendor_id)
                 if relation.fields["type"] == "blocks":
-                    blocked.setdefault(relation.fields["blocks"], []).append(relation.fields["blocker"])
+                    held[relation.vendor_id] = [relation.fields["blocks"], relation.fields["blocker"]]
+        unread = {each.vendor_id for each in rejected}
+        if not all(map(has_id, unread)):
+            # Any that is not shown may be the one that tells no id.
+            unread = known.keys() - shown
+        held |= {relation: known[relation] for relation in known.keys() & unread}
+        blocked: dict[str, set[str]] = {}
+        for issue, blocker in held.values():
+            blocked.setdefault(issue, set()).add(blocker)
         records = tuple(
-            Record("relations", issue, {"blocked_by": sorted(set(blockers))}, payload={})
+            Record("relations", issue, {"blocked_by": sorted(blockers)}, payload={})
             for issue, blockers in sorted(blocked.items())
         )
-        yield Page("relations", records, tuple(rejected), scanned_all=True)
+        cursor = {"blocks": held} if held != known else None
+        yield Page("relations", records, tuple(rejected), cursor=cursor, scanned_all=True)
 
     def _connection(
-        self, document: str, field: str, variables: dict[str, Any]
-    ) -> Iterator[tuple[list[dict[str, Any]], bool]]:
-        """Yield (nodes, is last page). Raises SchemaChanged when the cursor stands still."""
-        after: str | None = None
-        seen: set[str] = set()
+        self, document: str, field: str, variables: dict[str, Any], after: str | None = None
+    ) -> Iterator[tuple[list[dict[str, Any]], str | None]]:
+        """Yield (nodes, cursor of the page behind them, None for the last). Raises SchemaChanged when it stands still."""
+        seen: set[str] = {after} if after else set()
         for _ in page_numbers(field):
             try:
                 data = self._query(document, {**variables, "first": self._page_sizes[0], "after": after})
-            except QueryTooComplex:
+            except (QueryTooComplex, AnswerTooLong):
                 if len(self._page_sizes) == 1:
                     raise
                 self._page_sizes = self._page_sizes[1:]
@@ -193,13 +249,13 @@ class LinearClient:
             if not isinstance(page, dict) or not isinstance(page.get("nodes"), list):
                 raise SchemaChanged(f"{field}.nodes", "expected a list")
             info: dict[str, Any] = page["pageInfo"]
-            more = bool(info.get("hasNextPage"))
-            yield cast("list[dict[str, Any]]", page["nodes"]), not more
-            if not more:
-                return
-            after = info.get("endCursor")
-            if not after or after in seen:
+            after = info.get("endCursor") if info.get("hasNextPage") else None
+            # Before the page is given away: a cursor that stands still must not be kept.
+            if info.get("hasNextPage") and (not after or after in seen):
                 raise SchemaChanged(f"{field}.pageInfo.endCursor", "the cursor does not advance")
+            yield cast("list[dict[str, Any]]", page["nodes"]), after
+            if after is None:
+                return
             seen.add(after)
 
     def _query(self, document: str, variables: dict[str, Any]) -> dict[str, Any]:
@@ -210,80 +266,9 @@ class LinearClient:
         return cast("dict[str, Any]", body["data"])
 
 
-def _pace(response: httpx.Response) -> dt.datetime | None:
-    """Return when the quotas hold enough for one more query like this one; None when they do now.
-
-    Linear's quotas are leaky buckets that are refilled evenly over the hour (linear.app/developers/rate-limiting).
-    """
-    cost = _header(response, "X-Complexity") or 0.0
-    waits = [
-        _refilled_at(response, quota, need)
-        for quota, need in (("Requests", 1.0), ("Complexity", cost), ("Endpoint-Requests", 1.0))
-    ]
-    return max((wait for wait in waits if wait is not None), default=None)
-
-
-def _refilled_at(response: httpx.Response, quota: str, need: float) -> dt.datetime | None:
-    limit, remaining, reset = (
-        _header(response, f"X-RateLimit-{quota}-{part}") for part in ("Limit", "Remaining", "Reset")
-    )
-    if remaining is None or remaining >= need:
-        return None
-    full = _moment(reset) if reset else None
-    if (
-        limit is None or limit <= 0 or quota == "Endpoint-Requests"
-    ):  # the period of an endpoint's own limit is not told
-        return full
-    wait_s = min((need - remaining) / limit * 3600, LONGEST_PAUSE.total_seconds())
-    refilled = utcnow() + dt.timedelta(seconds=wait_s)
-    return min(refilled, full) if full else refilled
-
-
-def _moment(epoch_ms: float) -> dt.datetime:
-    """Return the time that a quota header names, LONGEST_PAUSE from now at most."""
-    latest = utcnow() + LONGEST_PAUSE
-    return dt.datetime.fromtimestamp(max(0.0, min(epoch_ms / 1000, latest.timestamp())), tz=dt.UTC)
-
-
-def _header(response: httpx.Response, name: str) -> float | None:
-    try:
-        value = float(response.headers[name])
-    except (KeyError, ValueError):
-        return None
-    return value if math.isfinite(value) else None
-
-
-def _classify(response: httpx.Response) -> VendorError | None:
-    """Return the error that the body reports, at HTTP 200 as well as at 400."""
-    if response.status_code >= 500 or response.status_code in (401, 404):
-        return None  # what is not there, GraphQL tells; the address itself is always there
-    try:
-        body = response.json()
-    except ValueError:
-        return None
-    errors = body.get("errors") if isinstance(body, dict) else None
-    if not isinstance(errors, list) or not errors:
-        return None
-    first: dict[str, Any] = errors[0] if isinstance(errors[0], dict) else {}
-    extensions: dict[str, Any] = first.get("extensions") or {}
-    kind = str(extensions.get("type") or "").lower()
-    message = f"Linear: {extensions.get('userPresentableMessage') or first.get('message') or 'error'}"
-    if extensions.get("code") == "RATELIMITED" or kind == "ratelimited":
-        pause = retry_after(response) or _pace(response) or utcnow() + dt.timedelta(seconds=60)
-        return RateLimited(message, pause)
-    if "entity not found" in str(first.get("message")).lower():
-        return NotThere(message)
-    if "too complex" in message.lower():
-        return QueryTooComplex(message)
-    if kind in ("authentication error", "forbidden"):
-        return CredentialsInvalid(message)
-    if kind == "graphql error":
-        # The document no longer fits the vendor's schema: a test holds ours against the published one.
-        return SchemaChanged("query", message)
-    if kind in _RETRYABLE_TYPES:
-        return UnusableAnswer(message)
-    return RequestRefused(message)
-
-
 def _id(node: dict[str, Any]) -> str:
     return str(node["id"])
+
+
+def _is_of_no_issue(stream: str, node: Any) -> bool:
+    return stream == "comments" and isinstance(node, dict) and "issue" in node and node["issue"] is None

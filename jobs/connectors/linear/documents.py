@@ -27,6 +27,13 @@ ISSUES = (
     f" nodes {{ {_ISSUE} }} {_PAGE_INFO} }} }}"
 )
 
+# Under the same names as the lists they are read instead of.
+ISSUE_IDS = (
+    "query Issues($first: Int!, $after: String, $filter: IssueFilter) {"
+    " issues(first: $first, after: $after, filter: $filter, orderBy: updatedAt, includeArchived: true) {"
+    f" nodes {{ id trashed team {{ key }} project {{ id name }} }} {_PAGE_INFO} }} }}"
+)
+
 ISSUE = f"query Issue($id: String!) {{ issue(id: $id) {{ {_ISSUE} }} }}"
 
 LABELS = (
@@ -38,6 +45,12 @@ COMMENTS = (
     "query Comments($first: Int!, $after: String, $filter: CommentFilter) {"
     " comments(first: $first, after: $after, filter: $filter, orderBy: updatedAt, includeArchived: true) {"
     f" nodes {{ {_COMMENT} }} {_PAGE_INFO} }} }}"
+)
+
+COMMENT_IDS = (
+    "query Comments($first: Int!, $after: String, $filter: CommentFilter) {"
+    " comments(first: $first, after: $after, filter: $filter, orderBy: updatedAt, includeArchived: true) {"
+    f" nodes {{ id issue {{ id }} }} {_PAGE_INFO} }} }}"
 )
 
 COMMENT = f"query Comment($id: String!) {{ comment(id: $id) {{ {_COMMENT} }} }}"

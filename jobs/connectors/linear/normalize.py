@@ -110,6 +110,17 @@ def issue(node: dict[str, Any]) -> Record:
     )
 
 
+def issue_id(node: dict[str, Any]) -> Record:
+    """Return an issue of which only the id is known, whether it is trashed, and what decides its project."""
+    facts = _team_facts(node["team"]) | _project_facts(node.get("project") or {})
+    return Record("issues", node["id"], {}, {}, deleted=bool(node.get("trashed")), facts=facts)
+
+
+def comment_id(node: dict[str, Any]) -> Record:
+    """Return a comment of which only the id is known, and its issue's."""
+    return Record("comments", node["id"], {}, {}, parent=node["issue"]["id"])
+
+
 def comment(node: dict[str, Any]) -> Record:
     """Return the record of a comment; its project is that of its issue. Raises KeyError when it has no issue."""
     author = node.get("user") or node.get("externalUser") or node.get("botActor")

@@ -208,6 +208,22 @@ class Workspace:
         issue["comments"].append(comment)
         return comment
 
+    def add_document_comment(self, comment_id: str, user: Record, body: str, at: datetime) -> Record:
+        """Linear: `comments` lists those on documents, project updates and initiatives too; their `issue` is null."""
+        return self.add(
+            "comments",
+            {
+                "id": comment_id,
+                "body": body,
+                "issue": None,
+                "documentContentId": self.id("document", comment_id),
+                "user": user,
+                "url": f"{self.origin}/{self.slug}/document/notes#comment-{comment_id[:8]}",
+                "createdAt": at,
+                "updatedAt": at,
+            },
+        )
+
     def add_blocking(self, relation_id: str, blocker: Record, blocked: Record, at: datetime) -> Record:
         """Linear: A blocks B is a relation on A with type `blocks` and `relatedIssue` B."""
         relation = self.add(

@@ -195,10 +195,23 @@ def test_a_task_about_an_object_of_the_workspaces_own_is_kept_under_its_slug() -
 def test_a_schema_that_cannot_be_read_is_said_to_be_one() -> None:
     workspace = Workspace()
     broken = copy.deepcopy(workspace.attributes["people"])
-    del broken[0]["type"]
+    for each in broken:
+        del each["type"]
     workspace.attributes["people"] = broken
-    with pytest.raises(SchemaChanged, match="the schema cannot be read"):
+    with pytest.raises(SchemaChanged, match=r"people\.attributes: the schema cannot be read"):
         read(workspace.client(), "people")
+
+
+def test_an_attribute_that_cannot_be_read_ends_no_stream_that_does_not_need_it() -> None:
+    workspace = Workspace()
+    close_date, name = attribute("close_date", "date"), attribute("name", "personal-name")
+    del close_date["type"], name["type"]
+    workspace.attributes["deals"] = [None, *workspace.attributes["deals"][:-1], close_date]  # type: ignore[list-item]
+    workspace.attributes["people"] = [name, *workspace.attributes["people"][1:]]
+    client = workspace.client()
+    assert [record.vendor_id for record in read(client, "deals")] == ["d1"]
+    with pytest.raises(SchemaChanged, match=r"people\.name: the attribute is missing"):
+        read(client, "people")
 
 
 def test_a_sync_keeps_the_schema_on_the_connection_and_survives_a_change(

@@ -1,18 +1,22 @@
 """The breaker: five failures within a minute open it for every worker; one probe decides when it closes."""
 
+import datetime as dt
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+import types
+from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 
 from jobs.connectors import breaker
 from jobs.connectors.breaker import Breaker, Limits, circuit_key, read_circuit
-from jobs.connectors.errors import CircuitOpen, CredentialsInvalid, UnusableAnswer, VendorDown
+from jobs.connectors.errors import CircuitOpen, CredentialsInvalid, RateLimited, UnusableAnswer, VendorDown
 from jobs.connectors.http import NotThere, VendorHttp
 from jobs.connectors.slots import Busy
+from models.infra.clock import utcnow
 from models.infra.settings import environment, get_settings, override_settings
 from tests.conftest import ROOT
 
@@ -202,3 +206,71 @@ def test_an_origin_has_one_circuit_and_one_set_of_slots_however_it_is_spelled(sp
     finally:
         first.close()
         second.close()
+
+
+VENDOR = "http://vendor.example"
+KEY = circuit_key("attio", VENDOR)
+
+
+@pytest.fixture
+def client(redis: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], VendorHttp]]:
+    """Makes clients of a vendor that is well again: its circuit is open, and a probe is due. They are quiet so long (s)."""
+    breaker.BreakerStorage(KEY, Limits()).opened_at = utcnow() - dt.timedelta(seconds=breaker.RESET_S + 1)
+    made: list[VendorHttp] = []
+
+    def make(quiet_s: float) -> VendorHttp:
+        until = utcnow() + dt.timedelta(seconds=quiet_s) if quiet_s else None
+        each = VendorHttp(
+            "attio", VENDOR, {}, timeout_s=5, parallel=4, classify=lambda _: None, quiet_until=until
+        )
+        each._client = httpx.Client(
+            base_url=VENDOR, transport=httpx.MockTransport(lambda _: httpx.Response(200, json={}))
+        )
+        made.append(each)
+        return each
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def test_whoever_has_to_be_quiet_first_leaves_the_probe_to_others(
+    client: Callable[[float], VendorHttp], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, go = threading.Event(), threading.Event()
+
+    def sleep(_seconds: float) -> None:
+        waiting.set()
+        go.wait(30)
+
+    monkeypatch.setattr("jobs.connectors.http.time", types.SimpleNamespace(sleep=sleep))
+    answers: list[object] = []
+    quiet, other = client(60), client(0)
+    thread = threading.Thread(target=lambda: answers.append(quiet.get_json("/x")))
+    thread.start()
+    assert waiting.wait(30)
+    assert other.get_json("/x") == {}
+    assert read_circuit(KEY).opened_at is None
+    go.set()
+    thread.join(30)
+    assert answers == [{}]
+
+
+def test_a_quota_that_is_used_up_is_no_sign_that_the_vendor_is_well(
+    client: Callable[[float], VendorHttp],
+) -> None:
+    with pytest.raises(RateLimited, match="not asked"):
+        client(3_600).get_json("/x")
+    assert read_circuit(KEY).opened_at is not None
+    assert client(0).get_json("/x") == {}
+
+
+def test_what_an_open_circuit_refuses_does_not_wait_for_its_quota(
+    client: Callable[[float], VendorHttp], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("jobs.connectors.http.time", types.SimpleNamespace(sleep=slept.append))
+    breaker.BreakerStorage(KEY, Limits()).opened_at = utcnow()
+    with pytest.raises(CircuitOpen):
+        client(60).get_json("/x")
+    assert slept == []

@@ -117,6 +117,8 @@ def test_every_change_survives_a_restart(tmp_path: Path) -> None:
     change(lab, "linear", "move_issue", issue=issue, state="Done")
     comment = change(lab, "linear", "comment", issue=issue, text="So")
     change(lab, "linear", "edit_comment", comment=comment, text="So what")
+    elsewhere = change(lab, "linear", "document_comment", text="On a page")
+    change(lab, "linear", "delete_comment", comment=elsewhere)
     change(lab, "linear", "block", blocker=issue, blocked=iron)
     change(lab, "linear", "unblock", blocker=issue, blocked=iron)
     change(lab, "linear", "delete_comment", comment=comment)
