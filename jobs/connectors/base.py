@@ -237,7 +237,10 @@ def parse_time(value: object) -> dt.datetime | None:
         digits = len(tail) - len(tail.lstrip("0123456789"))
         value = f"{head}.{tail[:digits][:6].ljust(6, '0')}{tail[digits:]}"
     parsed = dt.datetime.fromisoformat(value)
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+    try:
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+    except OverflowError as error:
+        raise ValueError(f"not a time: {value!r}") from error
 
 
 def parse_epoch(value: object) -> dt.datetime | None:

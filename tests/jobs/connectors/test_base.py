@@ -63,3 +63,8 @@ def test_what_has_no_id_is_known_by_the_same_digest_in_every_process(vendor_id: 
     assert first == same == f"unreadable:{hashlib.sha256(written).hexdigest()[:32]}"
     assert other != first
     assert not has_id(first)
+
+
+def test_a_time_before_the_calendar_is_no_time() -> None:
+    with pytest.raises(ValueError, match="not a time"):
+        parse_time("0001-01-01T00:00:00+05:00")
