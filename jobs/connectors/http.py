@@ -105,19 +105,24 @@ class VendorHttp:
         theirs = moment + self._ahead
         return min(moment, theirs), max(moment, theirs)
 
-    def get_json(self, path: str, params: Params | None = None) -> Any:
-        """GET and return the parsed JSON body. Raises VendorError; NotThere where ``classify`` says so."""
-        return self._call("GET", path, params=params, body=None)
+    def get_json(self, path: str, params: Params | None = None, *, once: bool = False) -> Any:
+        """GET and return the parsed JSON body. Raises VendorError; NotThere where ``classify`` says so.
+
+        ``once``: when the vendor fails it is not asked again; a pause that it asks for is waited for all the same.
+        """
+        return self._call("GET", path, params=params, body=None, once=once)
 
     def post_json(self, path: str, body: Any) -> Any:
         """POST a JSON body and return the parsed answer. Raises VendorError. Only for reads: it is retried."""
         return self._call("POST", path, params=None, body=body)
 
-    def _call(self, method: str, path: str, *, params: Params | None, body: Any) -> Any:
+    def _call(self, method: str, path: str, *, params: Params | None, body: Any, once: bool = False) -> Any:
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(_ATTEMPTS),
             wait=_wait_for,
-            retry=tenacity.retry_if_exception(_worth_a_retry),
+            retry=tenacity.retry_if_exception(
+                lambda error: _worth_a_retry(error) and not (once and isinstance(error, VendorDown))
+            ),
             before_sleep=lambda state: log.info(
                 "vendor_retry",
                 path=path,

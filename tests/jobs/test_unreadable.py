@@ -152,6 +152,32 @@ def test_a_relation_without_an_end_is_set_aside_until_it_has_one_or_is_gone(
     assert errors() == []
 
 
+def test_the_error_of_a_note_that_is_gone_ends_when_two_whole_lists_have_not_shown_it(
+    small: SmallVendors, spoiled: Callable[[Spoil], pytest.MonkeyPatch]
+) -> None:
+    notes = small.tenant.attio.notes
+    victim, other = sorted(notes)[:2]
+
+    def spoil(request: httpx.Request, body: Any) -> None:
+        if request.url.path == "/v2/notes":
+            for item in body["data"]:
+                if item["id"]["note_id"] in (victim, other):
+                    item["created_at"] = "yesterday"
+
+    _, connection_id = small.connect("attio")
+    patch = spoiled(spoil)
+    assert run_sync(connection_id).status == "ok"
+    assert {unit for _, unit, _ in errors()} == {victim, other}
+    del notes[victim]
+    for left in ({victim, other}, {other}):
+        small.hours.forward(3600)
+        run_sync(connection_id)
+        assert {unit for _, unit, _ in errors()} == left
+    patch.undo()
+    run_sync(connection_id)
+    assert errors() == []
+
+
 def test_an_answer_of_a_shape_nobody_foresaw_ends_its_stream_alone(
     small: SmallVendors, spoiled: Callable[[Spoil], pytest.MonkeyPatch]
 ) -> None:
