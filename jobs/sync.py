@@ -262,11 +262,11 @@ def _snapshot(session: Session, run: SyncRun, stream: str) -> set[str] | None:
     # Children are not crawled as a whole: their lists are windows, not inventories.
     if place is None or place.parent_stream is not None:
         return None
-    return rows.live_ids(session, place.table, run.connection.id) | {
-        unit
-        for unit in error_queue.unresolved_units(session, run.connection.id, stream)
-        if has_id(unit) and not is_part(unit)
-    }
+    here = rows.live_ids(session, place.table, run.connection.id)
+    if stream in run.connector.by_id:  # whose errors are tried again by themselves
+        return here
+    failed = error_queue.unresolved_units(session, run.connection.id, stream)
+    return here | {unit for unit in failed if has_id(unit) and not is_part(unit)}
 
 
 def _threads(run: SyncRun) -> Iterable[Thread]:

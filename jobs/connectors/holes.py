@@ -1,8 +1,8 @@
 """Pages of a list that cannot be read while those after them can: they are left out, and the rest is read.
 
-One page proves nothing: only when a page after it was read is it a hole, else the vendor is away and the reading ends. What
-failed once is asked for once from then on, not again and again, and when three of them failed anew the others wait for
-another reading: so pages that cannot be read do not open the circuit for good before the reading is past them.
+One page proves nothing: only when the page after it was read is it a hole, else the vendor is away and the reading ends, with
+one failure less than open the circuit. What failed once is asked for once from then on, and when three of them failed anew
+the others wait for another reading: so a reading comes past such pages without opening the circuit, neighbours one a run.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from jobs.connectors.base import Parked, page_unit
+from jobs.connectors.breaker import FAILURES
 from jobs.connectors.errors import CircuitOpen, VendorDown, VendorError
+from jobs.connectors.http import ATTEMPTS
 
 T = TypeVar("T")
 
-_IN_A_ROW_AT_MOST = 20
+_TRIES = FAILURES - 2
 _ANEW_AT_MOST = 3
 
 
@@ -28,29 +30,40 @@ class Holes:
         self._found: dict[int, VendorError] = {}
         self._doubted: dict[int, VendorError] = {}
         self._unasked: dict[int, VendorError] = {}
+        self._suspicion: VendorError | None = None
 
-    def take(self, number: int, read: Callable[[bool], T]) -> T | None:
-        """Return what ``read`` returns (it is told whether to ask only once), None for a page that is left out.
+    @property
+    def tries(self) -> int:
+        """How often the vendor is asked for something before it is left out."""
+        return _TRIES if self._parks else ATTEMPTS
 
-        Raises VendorError; where pages cannot be left out, or none after them can be read, that of the first.
+    def suspect(self, error: VendorError) -> None:
+        """Take the vendor for being away since it answered something else with ``error``, until a page is read."""
+        self._suspicion = error if self._parks else None
+
+    def take(self, number: int, read: Callable[[int], T]) -> T | None:
+        """Return what ``read`` returns (it is told how often to try), None for a page that is left out.
+
+        Raises VendorError; where pages cannot be left out, or the one after them cannot be read, that of the first.
         """
         if number in self._failed() or number in self._unasked:
             return None
         if number in self.known and len(self._failed().keys() & {*self.known}) >= _ANEW_AT_MOST:
             self._unasked[number] = VendorDown(f"page {number} could not be read, and others fail anew")
             return None
+        known = number in self.known
+        first = next(iter(self._doubted.values()), self._suspicion)
         try:
-            page = read(number in self.known)
+            page = read(1 if known or first else self.tries)
         except VendorDown as error:
-            first = next(iter(self._doubted.values()), error)
-            closed = not isinstance(error, CircuitOpen)
-            if self._parks and (closed or self._doubted):
-                self._doubted[number] = error
-            if not self._parks or not closed or len(self._doubted) > _IN_A_ROW_AT_MOST:
-                raise first from None
+            if not self._parks or (isinstance(error, CircuitOpen) and first is None):
+                raise
+            self._doubted[number] = error
+            if first is not None and (not known or isinstance(error, CircuitOpen)):
+                raise first from error
             return None
         self._found |= self._doubted
-        self._doubted.clear()
+        self._doubted, self._suspicion = {}, None
         return page
 
     @property

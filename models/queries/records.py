@@ -276,6 +276,8 @@ class OpenThread:
 def threads_to_read(session: Session, connection_id: ConnectionId) -> list[OpenThread]:
     """Return the conversations whose messages are to be read, newest first; those that failed last, by their turn.
 
+    Of these, those come first that the open circuit kept from being read: it may not have been their fault.
+
     Those whose last message is not here yet, and those whose row was written since their messages were last read
     to the end, whichever run wrote it.
     """
@@ -289,7 +291,7 @@ def threads_to_read(session: Session, connection_id: ConnectionId) -> list[OpenT
             " AND e.unit = 'conversation:' || c.vendor_id AND e.status <> 'resolved'"
             " WHERE c.connection_id = :connection AND c.deleted_at IS NULL"
             " AND (last_id > c.max_message_id OR c.messages_as_of IS DISTINCT FROM c.synced_at)"
-            " ORDER BY e.updated_at NULLS FIRST, c.last_activity_at DESC NULLS LAST"
+            " ORDER BY e.id IS NOT NULL, e.error_kind IS DISTINCT FROM 'circuit_open', e.updated_at, c.last_activity_at DESC NULLS LAST"
         ),
         {"connection": connection_id},
     )

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from jobs import sync
 from jobs.retry import retry_connection
 from models.infra.database import reading
+from models.queries.connector_overview import count_streams, list_connections
 from tests.jobs.copies import run_sync
 from tests.jobs.small_vendors import SmallVendors
 
@@ -137,12 +138,16 @@ def test_a_relation_without_an_end_is_set_aside_until_it_has_one_or_is_gone(
         if relations:
             relations["nodes"].insert(0, broken)
 
-    _, connection_id = small.connect("linear")
+    scope, connection_id = small.connect("linear")
     run_sync(connection_id)
     blocked = rows("SELECT vendor_id, blocked_by FROM linear_issues WHERE blocked_by <> '{}' ORDER BY 1")
     patch = spoiled(spoil)
     assert run_sync(connection_id).status == "ok"
     assert errors() == [("relations", "r", "bad_record")]
+    with reading() as session:
+        connections = list_connections(session, scope.id)
+        shown = {each.stream: each.errors for each in count_streams(session, scope.all, connections, {})}
+    assert shown["issues"] == 1, "relations have no records: they are counted with those that they are of"
     assert blocked
     assert (
         rows("SELECT vendor_id, blocked_by FROM linear_issues WHERE blocked_by <> '{}' ORDER BY 1") == blocked

@@ -217,8 +217,8 @@ class AttioClient:
                 holes.raise_first()
                 return
 
-    def _list_page(self, stream: str, query: dict[str, Any], once: bool) -> list[dict[str, Any]]:
-        return _data(self._http.get_json(f"/v2/{stream}", query, once=once), stream)
+    def _list_page(self, stream: str, query: dict[str, Any], tries: int) -> list[dict[str, Any]]:
+        return _data(self._http.get_json(f"/v2/{stream}", query, tries=tries), stream)
 
     def _member_names(self) -> dict[str, str]:
         if self._members is None:

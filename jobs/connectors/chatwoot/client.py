@@ -52,7 +52,7 @@ from jobs.connectors.errors import (
     VendorError,
 )
 from jobs.connectors.holes import Holes
-from jobs.connectors.http import NotThere, VendorHttp
+from jobs.connectors.http import ATTEMPTS, NotThere, VendorHttp
 from jobs.connectors.side_by_side import side_by_side
 from models.infra.clock import utcnow
 from models.infra.logging import get_logger
@@ -173,7 +173,8 @@ class ChatwootClient:
             return {"status": "all", "assignee_type": "all", "updated_within": seconds}
 
         try:
-            items, total = conversation_list(self._http.get_json("/conversations", params))
+            tries = holes.tries
+            items, total = conversation_list(self._http.get_json("/conversations", params, tries=tries))
         except (VendorDown, AnswerTooLong) as error:
             if not isinstance(error, (NotInTime, AnswerTooLong)) and not window.parks:
                 raise
@@ -182,10 +183,8 @@ class ChatwootClient:
             # It is unpaged: the longer it waits the longer it gets, and one record that the vendor cannot show takes
             # all others along. Everything instead, page by page.
             log.warning("chatwoot_changes_not_read", since=since.isoformat(), error=str(error))
-            try:
-                yield from self._all_conversations(window, holes, anew=True)
-            except CircuitOpen:
-                raise error from None
+            holes.suspect(error)
+            yield from self._all_conversations(window, holes, anew=True)
             return True
         cursor = {"since": window.run_start.isoformat(), **holes.cursor}
         yield self._conversation_page(items, cursor=cursor, total=total, met=_senders(items))
@@ -224,9 +223,9 @@ class ChatwootClient:
         if below is not None:
             yield from self._updated_conversations(started, window, holes)
 
-    def _list_conversations(self, page: int, once: bool) -> tuple[Items, int]:
+    def _list_conversations(self, page: int, tries: int) -> tuple[Items, int]:
         params = {"status": "all", "assignee_type": "all", "sort_by": "created_at_asc", "page": page}
-        return conversation_list(self._http.get_json("/conversations", params, once=once))
+        return conversation_list(self._http.get_json("/conversations", params, tries=tries))
 
     def _conversation_page(
         self,
@@ -323,9 +322,9 @@ class ChatwootClient:
         # Contacts are compared by the vendor's times; conversations are asked for by a span, which no clock moves.
         return self._http.bounds_of(window.run_start)[0].isoformat()
 
-    def _list_contacts(self, sort: str, page: int, once: bool) -> tuple[Items, int]:
+    def _list_contacts(self, sort: str, page: int, tries: int) -> tuple[Items, int]:
         params = {"page": page, "sort": sort, "include_contact_inboxes": "false"}
-        body = self._http.get_json("/contacts", params, once=once)
+        body = self._http.get_json("/contacts", params, tries=tries)
         return payload_of(body, "contacts"), count_of(body.get("meta"), "count", "contacts.meta")
 
     def _contact_page(self, listed: Listed) -> Page:
@@ -346,7 +345,7 @@ class ChatwootClient:
         position = thread.max_message_id
         if position:
             # The newest 20 again: an edit or a delete of a recent message shows nowhere else.
-            items = self._read(path, {}, once=thread.failed_before)
+            items = self._read(path, {}, tries=1 if thread.failed_before else ATTEMPTS)
             ids = _message_ids(items)
             if len(items) < _MESSAGES_NEWEST or min(ids, default=position) <= position:
                 yield self._message_page(thread, items, max([position, *ids]), ended=True)
@@ -354,7 +353,7 @@ class ChatwootClient:
             # Between them and what is here lies a gap: the position stays below it.
             yield self._message_page(thread, items, position)
         for _ in page_numbers(f"messages of {path}"):
-            items = self._read(path, {"after": position}, once=thread.failed_before)
+            items = self._read(path, {"after": position}, tries=1 if thread.failed_before else ATTEMPTS)
             ids = _message_ids(items)
             newest = max(ids, default=position)
             # Of a few without ids nothing can be said; a whole page of them would come again and again.
@@ -367,9 +366,9 @@ class ChatwootClient:
             if ended:
                 return
 
-    def _read(self, path: str, params: dict[str, Any], *, once: bool) -> list[dict[str, Any]]:
+    def _read(self, path: str, params: dict[str, Any], *, tries: int) -> list[dict[str, Any]]:
         try:
-            return payload_of(self._http.get_json(path, params, once=once), "messages")
+            return payload_of(self._http.get_json(path, params, tries=tries), "messages")
         except NotThere:
             return []  # deleted between the list and this call; the sweep tombstones it
 
@@ -389,7 +388,7 @@ class ChatwootClient:
         return self._inbox_names
 
 
-def _leaving_out(holes: Holes, read: Callable[[int, bool], tuple[Items, int]]) -> Read:
+def _leaving_out(holes: Holes, read: Callable[[int, int], tuple[Items, int]]) -> Read:
     """Return a reader of pages by number that leaves out what cannot be read."""
     return lambda number: holes.take(number, partial(read, number))
 
