@@ -28,15 +28,18 @@ import psycopg
 from deploy.bench_api_seed import DIMENSION, MODEL_KEY, seed
 from deploy.embedded import EmbeddedServers, ServerUrls, free_port
 from deploy.processes import ProcessRegistry
+from jobs.identity.preview import compare_scope
 from models.infra.crypto import generate_key
 from models.infra.database import close_database, transaction
+from models.infra.ids import AccountScopeId
 from models.infra.settings import Settings, environment, override_settings
+from models.queries import job_runs
 from models.queries.dashboard_refresh import refresh_views
 
 ROOT = Path(__file__).resolve().parent.parent
 USER, PASSWORD = "bench", "a password of the benchmark"
 _READY_S = 240.0
-_SEEDED = "seeded 1"
+_SEEDED = "seeded 2"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -96,6 +99,9 @@ def prepared(urls: ServerUrls, name: str, shape: Any, scale: int) -> str:
         with override_settings(database_url=database):
             with transaction() as session:
                 refresh_views(session)
+                scopes = job_runs.list_account_scopes(session)
+            for scope in scopes:
+                compare_scope(AccountScopeId(scope), lambda _kind, _rows: None)
             close_database()
         server.execute(f"COMMENT ON DATABASE {name} IS '{_SEEDED}'".encode())
     return database

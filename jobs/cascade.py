@@ -36,18 +36,24 @@ class FollowUp:
 # Job → what follows it, in the order in which it is asked for.
 AFTER: Mapping[str, tuple[FollowUp, ...]] = {
     # Whether or not a sync wrote: what it does not see is what a comparison is for, and a vendor that is away is unknown.
-    "sync": (FollowUp("index"), FollowUp("mirror", connector="attio"), FollowUp("reconcile", always=True)),
-    "refetch": (FollowUp("index"), FollowUp("mirror", connector="attio")),
+    "sync": (
+        FollowUp("index"),
+        FollowUp("identity"),
+        FollowUp("mirror", connector="attio"),
+        FollowUp("reconcile", always=True),
+    ),
+    "refetch": (FollowUp("index"), FollowUp("identity"), FollowUp("mirror", connector="attio")),
     # What is derived here needs nobody's decision to be derived again.
     "reconcile": (
         FollowUp("repair", on=_DIFFERENCES, unattended=True),
         FollowUp("mirror", on=("mirror_differs",), connector="attio"),
     ),
     # What names a moved record beside itself is written anew, and the figures of both projects are measured.
-    "rebind": (FollowUp("index"), FollowUp("reconcile")),
+    "rebind": (FollowUp("index"), FollowUp("identity"), FollowUp("reconcile")),
     # One that met unreadable records while others wait goes on too, even when it wrote nothing.
     "repair": (
         FollowUp("index"),
+        FollowUp("identity"),
         FollowUp("mirror", connector="attio"),
         FollowUp("reconcile", on=("written", "set_aside")),
     ),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # Who asks for the cheap form of a comparison.
 CHEAP_FOR = "sync"
 # Work that may have passed a record before it changed: asked for while it runs, it is done once more afterwards.
-_DONE_AGAIN = ("index", "refetch", "mirror", "outbound")
+_DONE_AGAIN = ("index", "refetch", "mirror", "outbound", "identity")
 WEBHOOK = "webhook"
 # Where a run keeps what it is to do, beside its subject.
 ASKED = "asked"

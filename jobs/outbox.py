@@ -30,11 +30,12 @@ _FUNCTIONS = {
     "refetch": "jobs.tasks.refetch_connection",
     "mirror": "jobs.tasks.mirror_connection",
     "rebind": "jobs.tasks.rebind_connection",
+    "identity": "jobs.tasks.preview_identity",
     "index": "jobs.tasks.index_chunks",
     "outbound": "jobs.tasks.deliver_outbound",
 }
 # Their subject is an account scope; that of all others is a connection.
-PER_ACCOUNT_SCOPE = frozenset({"index", "outbound"})
+PER_ACCOUNT_SCOPE = frozenset({"identity", "index", "outbound"})
 
 log = get_logger(__name__)
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import orjson
 from sqlmodel import Session
 
-from jobs.connectors.base import Connector, Page, Record, thread_unit
+from jobs.connectors.base import Connector, Page, Record, Rejected, thread_unit
 from jobs.connectors.errors import RateLimited, VendorError
 from jobs.connectors.http import LONGEST_WAIT_S
 from jobs.routing import Router, Rule
@@ -23,6 +23,7 @@ from models.infra.clock import utcnow
 from models.infra.ids import ProjectId
 from models.queries import records as rows
 from models.queries import routing_lock, sync_state
+from models.queries.storable import clean, write_what_fits
 from models.queries.sync_state import ConnectionRow
 
 
@@ -94,8 +95,12 @@ def table_of(run: Placing, stream: str) -> rows.StreamTable:
     return rows.STREAM_TABLES[run.connection.connector, stream]
 
 
-def write_page(session: Session, run: SyncRun, page: Page) -> None:
-    """Write everything a page brings, and its cursor, in the caller's transaction."""
+def write_page(session: Session, run: SyncRun, page: Page) -> set[tuple[str, str]]:
+    """Write everything a page brings, and its cursor, in the caller's transaction.
+
+    Returns stream and id of the records that could not be stored; they are in the queue of errors.
+    """
+    refused: set[tuple[str, str]] = set()
     by_stream: dict[str, list[Record]] = {}
     for record in page.records:
         by_stream.setdefault(record.stream, []).append(record)
@@ -109,20 +114,10 @@ def write_page(session: Session, run: SyncRun, page: Page) -> None:
         )
     else:
         for stream, found in by_stream.items():
-            write_records(session, run, stream, found)
+            refused |= {(stream, each) for each in write_records(session, run, stream, found)}
     for rejected in page.rejected:
-        run.add(rejected.stream, fetched=1, rejected=1)
-        sync_state.queue_error(
-            session,
-            run.connection,
-            stream=rejected.stream,
-            unit=rejected.vendor_id,
-            kind="bad_record",
-            message=rejected.message,
-            payload=rejected.payload,
-            retryable=True,
-            project_id=find_known_home(session, run, rejected.stream, rejected.vendor_id, rejected.payload),
-        )
+        run.add(rejected.stream, fetched=1)
+        _queue_bad_record(session, run, rejected)
     rows.advance_threads(
         session,
         run.connection.id,
@@ -131,6 +126,22 @@ def write_page(session: Session, run: SyncRun, page: Page) -> None:
     _write_parts(session, run, page)
     if page.cursor is not None:
         sync_state.commit_cursor(session, run.connection, page.stream, page.cursor)
+    return refused
+
+
+def _queue_bad_record(session: Session, run: SyncRun, rejected: Rejected) -> None:
+    run.add(rejected.stream, rejected=1)
+    sync_state.queue_error(
+        session,
+        run.connection,
+        stream=rejected.stream,
+        unit=rejected.vendor_id,
+        kind="bad_record",
+        message=rejected.message,
+        payload=rejected.payload,
+        retryable=True,
+        project_id=find_known_home(session, run, rejected.stream, rejected.vendor_id, rejected.payload),
+    )
 
 
 def _write_parts(session: Session, run: SyncRun, page: Page) -> None:
@@ -181,31 +192,39 @@ def arrange(
 
 def write_records(
     session: Session, run: SyncRun, stream: str, found: list[Record], *, exact: bool = False
-) -> None:
+) -> Mapping[str, str]:
     """Upsert records of one stream. One whose parent is gone at the vendor is counted as rejected.
 
-    With ``exact`` a row is written again too whose columns are not what its hash says.
+    With ``exact`` a row is written again too whose columns are not what its hash says. What the database refuses goes to
+    the queue of errors; returns why, by vendor id.
     """
     place = table_of(run, stream)
     # The rules may have changed since the run began; until this transaction ends they cannot.
     routing_lock.share(session, run.connection.account_scope_id)
+    routing_lock.write_alone(session, run.connection.id)
     run.router = read_router(session, run.connection)
     unique, batch = arrange(session, run, stream, found)
-    written = rows.upsert(session, place.table, batch, exact=exact)
+    parts, refused = write_what_fits(
+        session, batch, lambda part: rows.upsert(session, place.table, part, exact=exact)
+    )
+    stored = unique.keys() - refused.keys()
     if stream == "messages":
         deleted = [record.vendor_id for record in unique.values() if record.deleted]
         if buried := rows.bury_attachments(session, run.connection.id, deleted):
             run.add("attachments", deleted=buried)
-    rows.link_peers(session, place.table, run.connection.id, unique.keys())
-    sync_state.resolve_errors(session, run.connection.id, stream, list(unique))
+    rows.link_peers(session, place.table, run.connection.id, stored)
+    sync_state.resolve_errors(session, run.connection.id, stream, list(stored))
     run.add(
         stream,
         fetched=len(unique),
-        inserted=written.inserted,
-        updated=written.updated,
-        unchanged=written.unchanged,
+        inserted=sum(each.inserted for each in parts),
+        updated=sum(each.updated for each in parts),
+        unchanged=sum(each.unchanged for each in parts),
         rejected=len(unique) - len(batch),
     )
+    for vendor_id, why in refused.items():
+        _queue_bad_record(session, run, Rejected(stream, vendor_id, why, unique[vendor_id].payload))
+    return refused
 
 
 def find_homes(session: Session, run: Placing, stream: str, found: Iterable[Record]) -> dict[str, ProjectId]:
@@ -299,16 +318,3 @@ def _row(connection: ConnectionRow, record: Record, project_id: ProjectId) -> di
 
 def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, (dt.date, dt.datetime)) else value
-
-
-def clean(value: Any) -> Any:
-    """Return JSON-like data without what Postgres cannot store: NUL characters and lone surrogates."""
-    if isinstance(value, str):
-        if "\x00" in value:
-            value = value.replace("\x00", "")
-        return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
-    if isinstance(value, Mapping):
-        return {clean(key): clean(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, (list, tuple)):
-        return [clean(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
-    return value

@@ -51,6 +51,7 @@ FUNCTIONS: dict[str, QueueSpec] = {
     "jobs.tasks.mirror_connection": SYNC,
     "jobs.tasks.rebind_connection": SYNC,
     "jobs.tasks.deliver_outbound": SYNC,
+    "jobs.tasks.preview_identity": SYNC,
     "jobs.tasks.index_chunks": INDEX,
 }
 

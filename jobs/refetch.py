@@ -151,8 +151,8 @@ class _Refetch:
             if record is None:
                 table = table_of(run, stream).table
                 run.add(stream, deleted=rows.tombstone(session, table, run.connection.id, [vendor_id]))
-            else:
-                write_records(session, run, stream, [record])
+            elif write_records(session, run, stream, [record]):
+                self._failed += 1
             hints.drop_hints(session, run.connection.id, [pending])
         self._followed += 1
 

@@ -70,9 +70,12 @@ def retry_connection(connection_id: ConnectionId) -> Retried:
                 queue_failure(run, unit.stream, unit.unit, nameless, unit.payload)
                 continue
             try:
-                if conversation is None:
+                readable = (
                     _retry_record(run, unit)
-                elif not _retry_message(run, unit, conversation):
+                    if conversation is None
+                    else _retry_message(run, unit, conversation)
+                )
+                if not readable:
                     outcome.failed += 1
                     continue
             except (CircuitOpen, CredentialsInvalid) as error:
@@ -95,17 +98,20 @@ def _is_read_by_syncs(run: SyncRun, unit: DueError) -> bool:
     return has_id(unit.unit) and unit.stream not in {*run.connector.by_id, "messages"}
 
 
-def _retry_record(run: SyncRun, unit: DueError) -> None:
+def _retry_record(run: SyncRun, unit: DueError) -> bool:
+    """Read a record by its id; whether it can be stored now, or is gone."""
     record = run.connector.fetch_one(unit.stream, unit.unit)
     if record is not None:
         bring_parent(run, record)
     with transaction() as session:
         if record is not None:
-            write_records(session, run, unit.stream, [record])
+            if write_records(session, run, unit.stream, [record]):
+                return False
         else:
             # "Not there" by id is the vendor's word that it is gone, and there is nothing left to mend.
             rows.tombstone(session, table_of(run, unit.stream).table, run.connection.id, [unit.unit])
         sync_state.resolve_errors(session, run.connection.id, unit.stream, [unit.unit])
+    return True
 
 
 def _conversation_of(unit: DueError) -> str | None:
@@ -127,7 +133,8 @@ def _retry_message(run: SyncRun, unit: DueError, conversation: str) -> bool:
         readable = readable and not failed
         with transaction() as session:
             # Its neighbours that cannot be read have turns of their own.
-            write_page(session, run, replace(page, rejected=failed, positions=()))
+            refused = write_page(session, run, replace(page, rejected=failed, positions=()))
+        readable = readable and (unit.stream, unit.unit) not in refused
     if readable:
         with transaction() as session:
             sync_state.resolve_errors(session, run.connection.id, unit.stream, [unit.unit])

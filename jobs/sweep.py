@@ -24,6 +24,7 @@ from models.infra.ids import ProjectId
 from models.queries import reconciliation as queries
 from models.queries import records as rows
 from models.queries import stored_content
+from models.queries.storable import write_what_fits
 
 # Streams that arrive only with another one's pages.
 WITH: Mapping[str, tuple[str, ...]] = {"messages": ("attachments",)}
@@ -194,7 +195,12 @@ class Sweep:
             unique, batch = arrange(session, self.run, stream, records)
             if stream == "contacts":
                 altered |= self._misplaced(session, unique, batch)
-            altered |= stored_content.find_altered(session, table_of(self.run, stream).table, batch)
+            table = table_of(self.run, stream).table
+            found, refused = write_what_fits(
+                session, batch, lambda part: stored_content.find_altered(session, table, part)
+            )
+            # What cannot be stored is not what is here.
+            altered |= set().union(*found, refused)
             # A row whose parent is not the vendor's, because that one is not here, is wrong too.
             altered |= unique.keys() - {row["vendor_id"] for row in batch}
         if stream == "issues":

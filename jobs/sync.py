@@ -51,6 +51,7 @@ from models.queries import records as rows
 log = get_logger(__name__)
 
 _COUNTS = ("fetched", "inserted", "updated", "unchanged", "rejected", "deleted")
+_ALL_OF_MANY = 10
 _CHECKS_AT_MOST = 200  # existence checks by id in one run; the rest waits for the next
 
 
@@ -147,9 +148,9 @@ def _note_interruption(run: SyncRun, duration_s: float, error: BaseException) ->
     """Leave no run that has ended early standing as running; without a database that has to wait for the next run."""
     try:
         with transaction() as session:
-            _mark_finished(
-                session, run, "degraded", duration_s, Interrupted(f"{type(error).__name__}: {error}")
-            )
+            # The first line: what follows may be a row.
+            why = Interrupted(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
+            _mark_finished(session, run, "degraded", duration_s, why)
     except (AppError, SQLAlchemyError) as unreachable:
         log.warning("interruption not noted", reason=type(unreachable).__name__)
 
@@ -215,6 +216,12 @@ def _sync_stream(run: SyncRun, stream: str, progress: Callable[[Progress], None]
         # What the vendor sent surprised us. The other streams need not suffer for it.
         log.exception("stream_surprised", connector=run.connection.connector, stream=stream)
         return _queue_stream(run, stream, SchemaChanged(stream, f"{type(error).__name__}: {error}"))
+    counts = run.counts[stream]
+    if counts.fetched == counts.rejected >= _ALL_OF_MANY:
+        # One record may be odd; that none of many can be read says that the vendor writes them otherwise now.
+        return _queue_stream(
+            run, stream, SchemaChanged(stream, f"none of {counts.fetched} records can be read")
+        )
     with transaction() as session:
         sync_state.resolve_errors(session, run.connection.id, stream, ["stream"])
     return None
@@ -302,9 +309,12 @@ def fetch_missing_parents(run: SyncRun, page: Page) -> Page:
             except UNREADABLE as error:
                 page = _without_children(run, page, stream, vendor_id, error)
                 continue
+            refused: Mapping[str, str] = {}
             if parent is not None:
                 with transaction() as session:
-                    write_records(session, run, stream, [parent])
+                    refused = write_records(session, run, stream, [parent])
+            for why in refused.values():
+                page = _without_children(run, page, stream, vendor_id, BadRecord(vendor_id, why))
     return page
 
 

@@ -229,6 +229,23 @@ def index_chunks(account_scope_id: str, run_id: str) -> None:
     cascade.follow("index", identity, outcome.counts, "indexing")
 
 
+def preview_identity(account_scope_id: str, run_id: str) -> None:
+    """Suggest which records of an account scope are the same person or company, and withdraw what holds no more."""
+    identity = AccountScopeId(UUID(account_scope_id))
+
+    def work(run: runs.Run) -> runs.JobOutcome:
+        from jobs.identity import preview  # noqa: PLC0415
+
+        def report(kind: str, rows: int) -> None:
+            run.progress(stream=f"{kind}s", rows=rows)
+
+        return runs.JobOutcome(counts=preview.preview_scope(identity, report).counts())
+
+    outcome = runs.execute(run_id, work)
+    if outcome is not None:
+        cascade.follow("identity", identity, outcome.counts, "identity")
+
+
 def deliver_outbound(account_scope_id: str, run_id: str) -> None:
     """Send the approved messages of an account scope; asks for another run when some wait that could be sent."""
     identity = AccountScopeId(UUID(account_scope_id))

@@ -35,6 +35,8 @@ from retrieval.schemas import GROUP_OF, Lang, SourceGroup, SourceType, clean_tex
 # The embedding's cost is linear in tokens; sentences beyond this many characters start another chunk of the record.
 BODY_CHARS = 640
 CONTEXT_CHARS = 180
+# A title or header that goes on is a text in the wrong field; the index of words has an end.
+LINE_CHARS = 1_000
 # A record is never cut into more chunks than this; a pasted log file ends here, its head is what people refer to.
 MAX_PARTS = 12
 
@@ -236,7 +238,20 @@ def _parts(
         span = SourceSpan(kind, record[0], record[1], 0, len(body))
         # Only the head of a long record needs what came before it; later parts continue the record itself.
         before = context if part == 0 else ""
-        yield ChunkDraft(place, kind, thread_id, part, title, header, before, body, lang, author, at, span)
+        yield ChunkDraft(
+            place,
+            kind,
+            thread_id,
+            part,
+            title[:LINE_CHARS],
+            header[:LINE_CHARS],
+            before,
+            body,
+            lang,
+            author,
+            at,
+            span,
+        )
 
 
 def _conversation(thread: ConversationThread) -> Iterator[ChunkDraft]:

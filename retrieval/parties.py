@@ -13,13 +13,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from retrieval.language import name_key, words
+from retrieval.public_mail import PUBLIC_MAIL
 from retrieval.records import Party
 
 _ABOUT_CHARS = 110
-# Mail providers whose domain says nothing about the company.
-_PUBLIC_MAIL = frozenset(
-    {"gmail.com", "outlook.com", "hotmail.com", "yahoo.com", "icloud.com", "mail.ru", "yandex.ru", "bk.ru"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +103,7 @@ class Directory:
         domain = (caller.email or "").rpartition("@")[2].lower()
         if (
             domain
-            and domain not in _PUBLIC_MAIL
+            and domain not in PUBLIC_MAIL
             and (found := self._by_domain.get((caller.project_id, domain)))
         ):
             return found

@@ -46,6 +46,11 @@ class Record:
     follows: tuple[str, str] | None = None
     last_message_id: int = 0
 
+    def __post_init__(self) -> None:
+        # An id that is null, or no plain value, is no id: two such records would be one row.
+        if self.vendor_id == "None" or not _ID.fullmatch(self.vendor_id):
+            raise ValueError(f"no usable id: {self.vendor_id[:100]!r}")
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
@@ -202,16 +207,20 @@ class Advance:
 
 
 def normalise_all(
-    stream: str, items: Iterable[Any], normalise: Callable[[Any], T], vendor_id: Callable[[Any], str]
+    stream: str,
+    items: Iterable[Any],
+    normalise: Callable[[Any], T],
+    vendor_id: Callable[[Any], str],
+    kept: Callable[[dict[str, Any]], Json] = dict,
 ) -> tuple[tuple[T, ...], tuple[Rejected, ...]]:
-    """Normalise each item; one that fails is set aside with its payload, the others go on."""
+    """Normalise each item; one that fails is set aside with what is ``kept`` of it, the others go on."""
     records: list[T] = []
     rejected: list[Rejected] = []
     for item in items:
         try:
             records.append(normalise(item))
         except UNREADABLE as error:
-            payload = item if isinstance(item, dict) else {"value": repr(item)[:2000]}
+            payload = kept(item) if isinstance(item, dict) else {"value": repr(item)[:2000]}
             unit = _unit_of(item, vendor_id)
             rejected.append(Rejected(stream, unit, f"{type(error).__name__}: {error}", payload))
     return tuple(records), tuple(rejected)

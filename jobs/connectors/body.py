@@ -9,7 +9,8 @@ import httpx
 
 from jobs.connectors.errors import AnswerTooLong, NotInTime, UnusableAnswer
 
-MAX_BYTES = 64 * 1024 * 1024
+# Read and parsed, an answer takes six times its size, and a worker has 300 MB. A full page of long mails is half of it.
+MAX_BYTES = 16 * 1024 * 1024
 # Said of the body as it was sent; here it is unpacked and whole.
 _OF_THE_TRANSFER = {b"content-encoding", b"content-length", b"transfer-encoding"}
 

@@ -218,7 +218,7 @@ def _parse(content: bytes) -> Any:
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
-        # Half a surrogate pair is JSON to the standard module alone; `page_writer.clean` mends it.
+        # Half a surrogate pair is JSON to the standard module alone; `storable.clean` mends it.
         return json.loads(content)
 
 

@@ -14,7 +14,7 @@ Kind = Literal["portfolio", "ct", "lightrag", "index", "connectors", "projects"]
 
 ALL_KINDS: tuple[Kind, ...] = ("portfolio", "ct", "lightrag", "index", "connectors")
 # job → what its end changes. Records feed every figure; a tombstone takes evidence away from answers; completeness
-# stands beside answers and figures. The index only finds; the mirror writes tables that no cached answer reads.
+# stands beside answers and figures. The index only finds; mirror and identity write tables that no cached answer reads.
 CHANGED_BY: Mapping[str, tuple[Kind, ...]] = {
     "sync": ("portfolio", "ct", "lightrag", "connectors"),
     "refetch": ("portfolio", "ct", "lightrag", "connectors"),
@@ -23,6 +23,7 @@ CHANGED_BY: Mapping[str, tuple[Kind, ...]] = {
     "reconcile": ("portfolio", "ct", "lightrag", "connectors"),
     "index": ("lightrag", "index"),
     "mirror": (),
+    "identity": (),
 }
 # A run that begins or is asked for shows as "syncing".
 CHANGED_BY_START: tuple[Kind, ...] = ("portfolio", "ct", "connectors")

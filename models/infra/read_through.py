@@ -177,7 +177,13 @@ async def _fill(
         return Read(body, False, fresh_until)
     finally:
         if token:
-            await _unlock(key, token)
+            # Behind the answer: nobody waits for it, and it ends by itself in a few seconds.
+            task = asyncio.get_running_loop().create_task(_unlock(key, token))
+            _unlocking.add(task)
+            task.add_done_callback(_unlocking.discard)
+
+
+_unlocking: set[asyncio.Task[None]] = set()
 
 
 async def _is_current(key: str, tags: Sequence[str], found: Lookup) -> bool:

@@ -22,9 +22,14 @@ from models.infra.scope import Scope
 
 Item = TypeVar("Item")
 # Conditions are put in by name; values only ever as bound parameters.
+# Who a contact is comes from accepted links to live records of projects that the scope holds.
 _CONTACTS = """
 SELECT id, project_id, name, coalesce(email, ''), coalesce(phone, ''), coalesce(company_name, ''), last_activity_at,
-       coalesce(url, '')
+       coalesce(url, ''),
+       ARRAY(SELECT p.id FROM identity_links l JOIN attio_people p ON p.id = l.person_id AND p.deleted_at IS NULL
+             WHERE l.contact_id = cw_contacts.id AND l.other_project_id = ANY(:projects) ORDER BY l.id),
+       ARRAY(SELECT m.id FROM identity_links l JOIN attio_companies m ON m.id = l.company_id AND m.deleted_at IS NULL
+             WHERE l.contact_id = cw_contacts.id AND l.other_project_id = ANY(:projects) ORDER BY l.id)
 FROM cw_contacts
 WHERE account_scope_id = :scope AND project_id = ANY(:projects) AND deleted_at IS NULL {where}
 ORDER BY name, id LIMIT :limit
@@ -48,7 +53,7 @@ _SPECIAL = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 
 @dataclass(frozen=True, slots=True)
 class ContactFacts:
-    """A customer as Chatwoot knows them."""
+    """A customer as Chatwoot knows them, and the people and companies of Attio that accepted links say they are."""
 
     id: UUID
     project_id: UUID
@@ -58,6 +63,8 @@ class ContactFacts:
     company_name: str
     last_activity_at: dt.datetime | None
     url: str
+    linked_people: Sequence[UUID]
+    linked_companies: Sequence[UUID]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +108,11 @@ class Page(Generic[Item]):
 def list_contacts(
     session: Session, scope: Scope, *, words: str = "", cursor: str | None = None, limit: int
 ) -> Page[ContactFacts]:
-    """Contacts by name; `words` are looked for in name, e-mail and phone. Raises InvalidInput for a foreign cursor."""
+    """Contacts by name; `words` are looked for in name, e-mail (one word) and phone (a digit). Raises InvalidInput for a foreign cursor."""
     bound: dict[str, Any] = {**_scope(scope), "limit": limit + 1}
     where = ""
     if words:
-        where += " AND (name ILIKE :words OR email ILIKE :words OR phone ILIKE :words)"
+        where += f" AND ({' OR '.join(f'{column} ILIKE :words' for column in _columns_with(words))})"
         bound["words"] = f"%{words.translate(_SPECIAL)}%"
     if cursor is not None:
         name, last_id = _read(cursor, 2)
@@ -122,6 +129,16 @@ def list_contacts(
     ).all()
     items = [ContactFacts(*row) for row in rows]
     return _page(items, limit, lambda each: [each.name, str(each.id)])
+
+
+def _columns_with(words: str) -> list[str]:
+    """The columns of a contact that could hold these words: each that is looked at costs a walk through the index."""
+    columns = ["name"]
+    if not any(letter.isspace() for letter in words):
+        columns.append("email")
+    if any(letter.isdigit() for letter in words):
+        columns.append("phone")
+    return columns
 
 
 def list_conversations(

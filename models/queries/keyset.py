@@ -61,7 +61,7 @@ def keyset_page(
     if key is None:
         raise InvalidInput("The list cannot be sorted like that.", code="invalid_sort", allowed=sorted(sorts))
     if cursor is not None:
-        value, last_id = _read(cursor, sort, key.kind)
+        value, last_id = read_cursor(cursor, sort, key.kind)
         beyond = key.column < value if key.descending else key.column > value
         after_id = row_id < last_id if key.descending else row_id > last_id
         statement = statement.where(or_(beyond, and_(key.column == value, after_id)))
@@ -70,15 +70,17 @@ def keyset_page(
     rows = session.execute(statement.order_by(*order).limit(limit + 1)).all()
     shown = rows[:limit]
     more = len(rows) > limit
-    return shown, _write(sort, shown[-1].sort_value, shown[-1].sort_id) if more else None
+    return shown, write_cursor(sort, shown[-1].sort_value, shown[-1].sort_id) if more else None
 
 
-def _write(sort: str, value: Any, row_id: UUID) -> str:
+def write_cursor(sort: str, value: Any, row_id: UUID) -> str:
+    """The cursor of what comes after the row with this sort value and id."""
     text = value.isoformat() if isinstance(value, dt.datetime | dt.date) else str(value)
     return base64.urlsafe_b64encode(json.dumps([sort, text, str(row_id)]).encode()).decode().rstrip("=")
 
 
-def _read(cursor: str, sort: str, kind: Kind) -> tuple[Any, UUID]:
+def read_cursor(cursor: str, sort: str, kind: Kind) -> tuple[Any, UUID]:
+    """The sort value and id of a cursor. Raises InvalidInput for one that is not of this order."""
     try:
         named, text, row_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if named != sort or not isinstance(text, str) or "\0" in text:

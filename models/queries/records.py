@@ -284,14 +284,16 @@ def threads_to_read(session: Session, connection_id: ConnectionId) -> list[OpenT
     found = session.execute(
         text(
             "SELECT c.vendor_id, c.max_message_id, last_id, c.synced_at, e.id IS NOT NULL AS failed"
-            " FROM cw_conversations c CROSS JOIN LATERAL (SELECT CASE"
-            " WHEN pg_input_is_valid(c.payload #>> '{messages,0,id}', 'bigint')"
-            " THEN (c.payload #>> '{messages,0,id}')::bigint ELSE 0 END AS last_id) AS vendor"
+            " FROM cw_conversations c"
+            " CROSS JOIN LATERAL (SELECT c.payload #>> '{messages,0,id}' AS shown) AS listed"
+            " CROSS JOIN LATERAL (SELECT CASE WHEN shown ~ '^[0-9]{1,18}$' THEN shown::bigint ELSE 0 END AS last_id)"
+            " AS vendor"
             " LEFT JOIN connector_errors e ON e.connection_id = c.connection_id AND e.stream = 'messages'"
             " AND e.unit = 'conversation:' || c.vendor_id AND e.status <> 'resolved'"
             " WHERE c.connection_id = :connection AND c.deleted_at IS NULL"
             " AND (last_id > c.max_message_id OR c.messages_as_of IS DISTINCT FROM c.synced_at)"
-            " ORDER BY e.id IS NOT NULL, e.error_kind IS DISTINCT FROM 'circuit_open', e.updated_at, c.last_activity_at DESC NULLS LAST"
+            " ORDER BY e.id IS NOT NULL, e.error_kind IS DISTINCT FROM 'circuit_open', e.updated_at,"
+            " c.last_activity_at DESC NULLS LAST"
         ),
         {"connection": connection_id},
     )

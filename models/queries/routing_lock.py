@@ -1,4 +1,4 @@
-"""Keeps those who write a scope's records apart from those who change where records belong.
+"""Keeps those who write a scope's records apart from those who change where records belong, and from each other.
 
 Writers share a lock for one transaction; a change of routing rules holds it alone, and lets every writer see the new
 rules. Advisory locks of the transaction: nothing is left behind by a process that dies.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlmodel import Session
 
-from models.infra.ids import AccountScopeId
+from models.infra.ids import AccountScopeId, ConnectionId
 
 # Moving the records of a big account takes minutes; the server's own limits are made for short statements.
 _WAIT = "600s"
@@ -30,6 +30,17 @@ def share(session: Session, account_scope_id: AccountScopeId) -> None:
     _limit(session, _WAIT, _WAIT)
     session.execute(text(f"SELECT pg_advisory_xact_lock_shared({_KEY})"), scope)
     _limit(session, before.lock, before.statement)
+
+
+def write_alone(session: Session, connection_id: ConnectionId) -> None:
+    """Keep other writers of a connection's records out until this transaction ends, which is soon.
+
+    A sync and a webhook's re-fetch that write the same records in another order would wait for each other for ever.
+    """
+    key = {"connection": str(connection_id)}
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended('writer:' || CAST(:connection AS text), 1))"), key
+    )
 
 
 def hold(session: Session, account_scope_id: AccountScopeId) -> None:

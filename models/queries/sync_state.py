@@ -14,6 +14,7 @@ from sqlmodel import Session, select
 
 from models.infra.errors import NotFound
 from models.infra.ids import AccountScopeId, ConnectionId, ProjectId
+from models.queries.storable import clean
 from models.tables.platform import Project, ProjectBinding, VendorConnection
 
 _BACKOFF_BASE_S = 30
@@ -254,8 +255,8 @@ def queue_error(
             "stream": stream,
             "unit": unit,
             "kind": kind,
-            "message": message[:2000],
-            "payload": json.dumps(dict(payload)),
+            "message": clean(message[:2000]),
+            "payload": json.dumps(clean(payload)),
             "retryable": retryable,
             "base": _BACKOFF_BASE_S,
             "cap": _BACKOFF_CAP_S,

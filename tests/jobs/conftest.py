@@ -8,6 +8,7 @@ import pytest
 from jobs.sandbox.world.authored import StudioWorld
 from tests.jobs.sandbox.harness import write_studio
 from tests.jobs.small_vendors import SmallVendors, small_vendors
+from tests.jobs.spoiling import Spoiler, spoil_answers
 from tests.vendors import Vendors, running_vendors
 
 
@@ -37,3 +38,9 @@ def small(
 ) -> Iterator[SmallVendors]:
     """Vendors in this process that a test changes and disturbs."""
     yield from small_vendors(studio, tmp_path, database, monkeypatch)
+
+
+@pytest.fixture
+def spoiled(small: SmallVendors) -> Iterator[Spoiler]:
+    """Changes answers of those vendors on their way."""
+    yield from spoil_answers(small)

@@ -289,7 +289,12 @@ def test_a_run_is_bounded_and_asks_for_the_next_one(
     with reading() as session:
         found = session.exec(select(JobRun).order_by(JobRun.queued_at)).all()  # type: ignore[arg-type]
         jobs = sorted((run.job, run.status) for run in found)
-    assert jobs == [("index", "queued"), ("refetch", "succeeded"), ("refetch", "succeeded")]
+    assert jobs == [
+        ("identity", "queued"),
+        ("index", "queued"),
+        ("refetch", "succeeded"),
+        ("refetch", "succeeded"),
+    ]
 
 
 def test_a_record_named_again_while_it_is_fetched_is_fetched_again(

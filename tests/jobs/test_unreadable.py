@@ -1,12 +1,9 @@
 """A record that cannot be read is set aside; it stops neither its stream, nor the others, nor the job."""
 
-import functools
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
 
 from jobs import sync
 from jobs.retry import retry_connection
@@ -14,47 +11,12 @@ from models.infra.database import reading
 from models.queries.connector_overview import count_streams, list_connections
 from tests.jobs.copies import run_sync
 from tests.jobs.small_vendors import SmallVendors
-
-Spoil = Callable[[httpx.Request, Any], None]
-
-
-@pytest.fixture
-def spoiled(small: SmallVendors) -> Iterator[Callable[[Spoil], pytest.MonkeyPatch]]:
-    """Lets a function change the answers on their way; undoing what it returns lets them pass again."""
-    with pytest.MonkeyPatch.context() as patch:
-
-        def start(spoil: Spoil) -> pytest.MonkeyPatch:
-            def handle(request: httpx.Request) -> httpx.Response:
-                answer = small.bridge.handle_request(request)
-                body = answer.json()
-                spoil(request, body)
-                return httpx.Response(answer.status_code, json=body)
-
-            client = functools.partial(httpx.Client, transport=httpx.MockTransport(handle))
-            patch.setattr("jobs.connectors.http.httpx.Client", client)
-            return patch
-
-        yield start
-
-
-def rows(statement: str) -> list[tuple[Any, ...]]:
-    with reading() as session:
-        return [tuple(row) for row in session.execute(text(statement))]
-
-
-def errors() -> list[tuple[Any, ...]]:
-    return rows(
-        "SELECT stream, unit, error_kind FROM connector_errors WHERE status <> 'resolved' ORDER BY 1, 2"
-    )
-
-
-def state() -> list[tuple[Any, ...]]:
-    return rows("SELECT status, last_error_kind FROM connector_sync_state")
+from tests.jobs.spoiling import Spoiler, errors, rows, state
 
 
 @pytest.mark.parametrize("created_at", ["yesterday", 1e30, []])
 def test_an_unreadable_visitor_is_set_aside_and_every_conversation_is_here(
-    small: SmallVendors, spoiled: Callable[[Spoil], pytest.MonkeyPatch], created_at: object
+    small: SmallVendors, spoiled: Spoiler, created_at: object
 ) -> None:
     def spoil(request: httpx.Request, body: Any) -> None:
         if request.url.path.endswith("/conversations"):
@@ -70,7 +32,7 @@ def test_an_unreadable_visitor_is_set_aside_and_every_conversation_is_here(
 
 
 def test_the_comments_of_an_unreadable_issue_wait_for_it_and_the_others_are_here(
-    small: SmallVendors, spoiled: Callable[[Spoil], pytest.MonkeyPatch]
+    small: SmallVendors, spoiled: Spoiler
 ) -> None:
     tables = small.tenant.linear.tables
     victim = next(iter(tables["comments"].values()))["issue"]["id"]
@@ -99,7 +61,7 @@ def test_the_comments_of_an_unreadable_issue_wait_for_it_and_the_others_are_here
 
 @pytest.mark.parametrize("stream", ["conversations", "messages"])
 def test_what_is_shown_without_an_id_ends_as_a_dead_letter_and_is_never_taken_for_gone(
-    small: SmallVendors, spoiled: Callable[[Spoil], pytest.MonkeyPatch], stream: str
+    small: SmallVendors, spoiled: Spoiler, stream: str
 ) -> None:
     asked: list[str] = []
 
@@ -129,7 +91,7 @@ def test_what_is_shown_without_an_id_ends_as_a_dead_letter_and_is_never_taken_fo
 
 
 def test_a_relation_without_an_end_is_set_aside_until_it_has_one_or_is_gone(
-    small: SmallVendors, spoiled: Callable[[Spoil], pytest.MonkeyPatch]
+    small: SmallVendors, spoiled: Spoiler
 ) -> None:
     broken = {"id": "r", "type": "blocks", "issue": {"id": "a", "identifier": "A-1"}, "relatedIssue": None}
 
@@ -158,7 +120,7 @@ def test_a_relation_without_an_end_is_set_aside_until_it_has_one_or_is_gone(
 
 
 def test_the_error_of_a_note_that_is_gone_ends_when_two_whole_lists_have_not_shown_it(
-    small: SmallVendors, spoiled: Callable[[Spoil], pytest.MonkeyPatch]
+    small: SmallVendors, spoiled: Spoiler
 ) -> None:
     notes = small.tenant.attio.notes
     victim, other = sorted(notes)[:2]
@@ -184,7 +146,7 @@ def test_the_error_of_a_note_that_is_gone_ends_when_two_whole_lists_have_not_sho
 
 
 def test_an_answer_of_a_shape_nobody_foresaw_ends_its_stream_alone(
-    small: SmallVendors, spoiled: Callable[[Spoil], pytest.MonkeyPatch]
+    small: SmallVendors, spoiled: Spoiler
 ) -> None:
     def spoil(_request: httpx.Request, body: Any) -> None:
         states = (body.get("data") or {}).get("workflowStates")

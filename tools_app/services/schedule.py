@@ -13,8 +13,8 @@ from models.infra.scope import Scope
 from models.queries.runs_overview import EndedRun, last_ends
 
 SHOWN_RUNS = 20
-# In the order of the day: fetch, mend, compare, mirror, make findable.
-_JOBS = ("sync", "refetch", "retry", "reconcile", "repair", "mirror", "index")
+# In the order of the day: fetch, mend, compare, mirror, say who is who, make findable.
+_JOBS = ("sync", "refetch", "retry", "reconcile", "repair", "mirror", "identity", "index")
 # The turns of housekeeping are many, short and nobody's news.
 _HIDDEN = {"recover"}
 

@@ -144,7 +144,7 @@ class ChatwootClient:
         self._inbox_names = {
             str(item["id"]): str(item["name"]) for item in items if "id" in item and "name" in item
         }
-        records, rejected = normalise_all("inboxes", items, normalize.inbox, _id)
+        records, rejected = normalise_all("inboxes", items, normalize.inbox, _id, normalize.inbox_payload)
         yield Page("inboxes", records, rejected, total=len(items), scanned_all=True)
 
     def _conversations(self, window: Window) -> Generator[Page]:

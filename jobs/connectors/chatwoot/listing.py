@@ -134,7 +134,7 @@ class _Watch:
 
     def __init__(self, what: str, opening: Items) -> None:
         self._what = what
-        self._first, self._last = _ids(opening), list[Any]()
+        self._first, self._last = _ids(opening), list[str]()
 
     def check(self, items: Items, *, is_first: bool = False) -> None:
         """Raise SchemaChanged for the items of the page before this one, or of the first page under another number."""
@@ -144,5 +144,6 @@ class _Watch:
         self._first, self._last = self._first or ids, ids
 
 
-def _ids(items: Items) -> list[Any]:
-    return [item.get("id") for item in items if isinstance(item, dict)]  # pyright: ignore[reportUnnecessaryIsInstance]
+def _ids(items: Items) -> list[str]:
+    # As text: what stands where an id should be may be no value that can be held in a set.
+    return [str(item.get("id")) for item in items if isinstance(item, dict)]  # pyright: ignore[reportUnnecessaryIsInstance]

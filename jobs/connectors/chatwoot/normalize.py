@@ -6,6 +6,7 @@ per-account display id; message types are integers; an inbox may carry mailbox p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -34,9 +35,14 @@ def inbox(item: dict[str, Any]) -> Record:
         stream="inboxes",
         vendor_id=str(item["id"]),
         fields={"name": item["name"], "channel_type": item.get("channel_type")},
-        payload={key: item[key] for key in _INBOX_FIELDS if key in item},
+        payload=inbox_payload(item),
         facts=inbox_facts(item["id"], item["name"]),
     )
+
+
+def inbox_payload(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what may be kept of an inbox as it came."""
+    return {key: item[key] for key in _INBOX_FIELDS if key in item}
 
 
 def contact(item: dict[str, Any], *, account_url: str, conversation_id: str | None = None) -> Record:

@@ -15,6 +15,7 @@ from models.tables.outbound import OutboundMessage
 from models.tables.platform import AuditEvent, ProjectBinding
 from models.tables.reliability import ConnectorError
 from models.tables.retrieval import QueryRun
+from tests.tools_app.api.identity_calls import fill_suggestions
 from tests.tools_app.api.test_isolation import described
 from tests.tools_app.commerce import add, fill_commerce
 from tests.tools_app.conftest import PASSWORD, USER
@@ -29,6 +30,9 @@ NO_EVENT = {
         "/api/webhooks/{connector}/{binding}",
     ): "a vendor's hint, no user; what it leads to is a job run",
 }
+OF_A_PROJECT = (
+    "/api/crm", "/api/offers", "/api/outbound", "/api/identity/apply", "/api/identity/unlink", "/api/identity/dismiss",
+)  # fmt: skip
 ITEM = {"description": "x", "quantity": "1", "unit_price": "1.00"}
 
 
@@ -148,6 +152,14 @@ class Walk:
             "put", "/api/outbound/policies/{contact_id}", "policy", {"contact_id": contact}, max_per_week=1
         )
 
+    def identity(self) -> None:
+        """Two suggestions: one is accepted and undone, one is dismissed."""
+        accepted, dismissed = (str(each) for each in fill_suggestions(self.place))
+        self.call("post", "/api/identity/suggestions/preview")
+        links: Any = self.business("post", "/api/identity/apply", "links", {}, suggestion_ids=[accepted])
+        self.business("post", "/api/identity/unlink", "suggestions", {}, link_ids=[links[0]["id"]])
+        self.business("post", "/api/identity/dismiss", "suggestions", {}, suggestion_ids=[dismissed])
+
     def money(self) -> None:
         self.call("put", "/api/money/base-currency", {"base_currency": "USD"})
         self.call("put", "/api/money/stage-probabilities", {"lead": "20"})
@@ -230,6 +242,7 @@ def test_every_mutation_leaves_an_event_with_actor_entity_and_request(
     _, contact = walk.crm()
     walk.offers()
     walk.outbound(contact)
+    walk.identity()
     walk.money()
     walk.platform()
     mutations = {(method, path) for method, path in described() if method not in ("get", "head")}
@@ -252,7 +265,7 @@ def test_every_mutation_leaves_an_event_with_actor_entity_and_request(
             or "logout" in event.action
         ), key
         assert str(event.account_scope_id) == str(worlds["one"].scope), key
-        if key[1].startswith(("/api/crm", "/api/offers", "/api/outbound")):
+        if key[1].startswith(OF_A_PROJECT):
             assert event.project_id == worlds["one"].places["alpha"].project, key
 
 

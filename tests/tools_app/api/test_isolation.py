@@ -15,7 +15,7 @@ from models.infra import events
 from models.infra.database import transaction
 from models.infra.ids import new_id
 from models.tables.retrieval import QueryRun
-from tests.tools_app.api import commerce_calls, connector_calls, question_calls
+from tests.tools_app.api import commerce_calls, connector_calls, identity_calls, question_calls
 from tests.tools_app.commerce import fill_commerce
 from tests.tools_app.conftest import PASSWORD, USER
 from tests.tools_app.world import Place, World, compare, marker
@@ -153,6 +153,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ("post", "/api/auth/logout"): lambda _client, _project: [],
     **commerce_calls.CALLS,
     **connector_calls.CALLS,
+    **identity_calls.CALLS,
     **question_calls.CALLS,
 }
 
@@ -162,6 +163,7 @@ READS_BUSINESS_DATA = [
     ("get", "/api/lightrag/evidence/{evidence_id}/neighbours"),
     ("get", "/api/crm/unmapped-stages"), *commerce_calls.READS,
     ("get", "/api/contacts"), ("get", "/api/conversations"), ("get", "/api/messages"), *question_calls.READS,
+    *identity_calls.READS,
 ]  # fmt: skip
 # They take projects, `project_ids`, instead of one.
 PORTFOLIO = [("get", "/api/portfolio/overview"), ("get", "/api/portfolio/messages")]
@@ -198,6 +200,7 @@ def searchable(worlds: dict[str, World]) -> dict[str, World]:
             compare(session, world)
         for place in world.places.values():
             fill_commerce(place)
+            identity_calls.fill_identity(place)
             connector_calls.give_up(place)
             question_calls.fill_questions(place, USER)
     return worlds
