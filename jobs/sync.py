@@ -277,7 +277,8 @@ def _snapshot(session: Session, run: SyncRun, stream: str) -> set[str] | None:
 
 
 def _threads(run: SyncRun) -> Iterable[Thread]:
-    with reading() as session:
+    with transaction() as session:
+        error_queue.resolve_gone_threads(session, run.connection.id)
         found = rows.threads_to_read(session, run.connection.id)
     return [
         Thread(each.conversation, each.max_message_id, each.last_message_id, each.synced_at, each.failed)

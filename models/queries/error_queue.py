@@ -42,3 +42,16 @@ def postpone(
             "by": by,
         },
     )
+
+
+def resolve_gone_threads(session: Session, connection_id: ConnectionId) -> None:
+    """Mark the errors of conversations that are gone at the vendor as resolved: nobody reads their messages any more."""
+    session.execute(
+        text(
+            "UPDATE connector_errors e SET status = 'resolved', next_retry_at = NULL, updated_at = now()"
+            " FROM cw_conversations c WHERE e.connection_id = :connection AND e.stream = 'messages'"
+            " AND e.status <> 'resolved' AND c.connection_id = e.connection_id"
+            " AND e.unit = 'conversation:' || c.vendor_id AND c.deleted_at IS NOT NULL"
+        ),
+        {"connection": connection_id},
+    )

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from jobs.retry import retry_connection
-from models.infra.database import reading
+from models.infra.database import reading, transaction
 from models.infra.ids import ConnectionId
+from models.queries.records import tombstone
 from tests.jobs.copies import measure, run_sync
 from tests.jobs.small_vendors import SmallVendors
 from tests.jobs.vendor_truth import local, vendor
@@ -224,4 +225,17 @@ def test_conversations_that_always_fail_leave_the_others_alone(small: SmallVendo
         later(small)
     assert run_sync(connection_id).status == "ok"
     assert set(missing(small, connection_id).values()) == {0}
+    assert errors() == set()
+
+
+def test_the_error_of_a_conversation_that_is_gone_ends(small: SmallVendors) -> None:
+    _, connection_id = small.connect("chatwoot")
+    gone = min(small.tenant.account.conversations)
+    with breaking(small, lambda request: request.url.path.endswith(f"/conversations/{gone}/messages")):
+        run_sync(connection_id)
+        assert ("messages", f"conversation:{gone}", "vendor_down") in errors()
+        with transaction() as session:
+            tombstone(session, "cw_conversations", connection_id, [str(gone)])
+        later(small)
+        assert run_sync(connection_id).status == "ok"
     assert errors() == set()
