@@ -40,21 +40,37 @@ AFTER: Mapping[str, tuple[FollowUp, ...]] = {
         FollowUp("index"),
         FollowUp("identity"),
         FollowUp("mirror", connector="attio"),
+        FollowUp("signals"),
+        FollowUp("agreements"),
         FollowUp("reconcile", always=True),
     ),
-    "refetch": (FollowUp("index"), FollowUp("identity"), FollowUp("mirror", connector="attio")),
+    "refetch": (
+        FollowUp("index"),
+        FollowUp("identity"),
+        FollowUp("mirror", connector="attio"),
+        FollowUp("signals"),
+        FollowUp("agreements"),
+    ),
     # What is derived here needs nobody's decision to be derived again.
     "reconcile": (
         FollowUp("repair", on=_DIFFERENCES, unattended=True),
         FollowUp("mirror", on=("mirror_differs",), connector="attio"),
     ),
     # What names a moved record beside itself is written anew, and the figures of both projects are measured.
-    "rebind": (FollowUp("index"), FollowUp("identity"), FollowUp("reconcile")),
+    "rebind": (
+        FollowUp("index"),
+        FollowUp("identity"),
+        FollowUp("signals"),
+        FollowUp("agreements"),
+        FollowUp("reconcile"),
+    ),
     # One that met unreadable records while others wait goes on too, even when it wrote nothing.
     "repair": (
         FollowUp("index"),
         FollowUp("identity"),
         FollowUp("mirror", connector="attio"),
+        FollowUp("signals"),
+        FollowUp("agreements"),
         FollowUp("reconcile", on=("written", "set_aside")),
     ),
 }

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # Who asks for the cheap form of a comparison.
 CHEAP_FOR = "sync"
 # Work that may have passed a record before it changed: asked for while it runs, it is done once more afterwards.
-_DONE_AGAIN = ("index", "refetch", "mirror", "outbound", "identity")
+_DONE_AGAIN = ("index", "refetch", "mirror", "outbound", "identity", "signals", "agreements")
 WEBHOOK = "webhook"
 # Where a run keeps what it is to do, beside its subject.
 ASKED = "asked"
@@ -217,6 +217,16 @@ def request_outbound(account_scope_id: AccountScopeId | None, requested_by: str)
     return [_request("outbound", str(scope), requested_by, scope) for scope in scopes]
 
 
+def request_signals(account_scope_id: AccountScopeId | None, requested_by: str) -> list[JobRunRef]:
+    """Ask for the signals of one account scope, or of every one, to be detected."""
+    return _request_of_scopes("signals", account_scope_id, requested_by)
+
+
+def request_agreements(account_scope_id: AccountScopeId | None, requested_by: str) -> list[JobRunRef]:
+    """Ask for the agreements of one account scope, or of every one, to be extracted and settled."""
+    return _request_of_scopes("agreements", account_scope_id, requested_by)
+
+
 def queue_status() -> QueueStatus:
     """What the queues do now; Redis that is away is said and no error."""
     try:
@@ -308,6 +318,16 @@ def _request_each(
         )
         for held in connections
     ]
+
+
+def _request_of_scopes(
+    job: str, account_scope_id: AccountScopeId | None, requested_by: str
+) -> list[JobRunRef]:
+    if account_scope_id is not None:
+        return [_request(job, str(account_scope_id), requested_by, account_scope_id)]
+    with reading() as session:
+        scopes = job_runs.list_account_scopes(session)
+    return [_request(job, str(scope), requested_by, scope) for scope in scopes]
 
 
 def _request(

@@ -33,9 +33,11 @@ _FUNCTIONS = {
     "identity": "jobs.tasks.preview_identity",
     "index": "jobs.tasks.index_chunks",
     "outbound": "jobs.tasks.deliver_outbound",
+    "signals": "jobs.tasks.detect_signals",
+    "agreements": "jobs.tasks.extract_agreements",
 }
 # Their subject is an account scope; that of all others is a connection.
-PER_ACCOUNT_SCOPE = frozenset({"identity", "index", "outbound"})
+PER_ACCOUNT_SCOPE = frozenset({"identity", "index", "outbound", "signals", "agreements"})
 
 log = get_logger(__name__)
 

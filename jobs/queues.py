@@ -52,6 +52,8 @@ FUNCTIONS: dict[str, QueueSpec] = {
     "jobs.tasks.rebind_connection": SYNC,
     "jobs.tasks.deliver_outbound": SYNC,
     "jobs.tasks.preview_identity": SYNC,
+    "jobs.tasks.detect_signals": SYNC,
+    "jobs.tasks.extract_agreements": SYNC,
     "jobs.tasks.index_chunks": INDEX,
 }
 

@@ -45,6 +45,8 @@ CADENCES = (
     Cadence("retry", 5 * 60),
     Cadence("index", 20 * 60),
     Cadence("outbound", 5 * 60),
+    Cadence("signals", 15 * 60),
+    Cadence("agreements", 15 * 60),
     Cadence("reconcile", 24 * 3_600),
     Cadence("recover", 30),
 )

@@ -263,6 +263,42 @@ def deliver_outbound(account_scope_id: str, run_id: str) -> None:
         enqueue.request_outbound(identity, "outbound")
 
 
+def detect_signals(account_scope_id: str, run_id: str) -> None:
+    """Detect the signals of an account scope; asks for another run when more messages wait than one run reads."""
+    identity = AccountScopeId(UUID(account_scope_id))
+
+    def work(run: runs.Run) -> runs.JobOutcome:
+        from jobs.signals import scan  # noqa: PLC0415
+
+        found = scan.detect_signals(identity, lambda read: run.progress(stream="messages", rows=read))
+        return runs.JobOutcome(counts=found.counts())
+
+    outcome = runs.execute(run_id, work)
+    if outcome is None:
+        return
+    if outcome.counts["more"]:
+        enqueue.request_signals(identity, "signals")
+    cascade.follow("signals", identity, outcome.counts, "signals")
+
+
+def extract_agreements(account_scope_id: str, run_id: str) -> None:
+    """Extract and settle the agreements of an account scope; asks for another run when more messages wait."""
+    identity = AccountScopeId(UUID(account_scope_id))
+
+    def work(run: runs.Run) -> runs.JobOutcome:
+        from jobs.agreements import scan  # noqa: PLC0415
+
+        found = scan.extract_agreements(identity, lambda read: run.progress(stream="messages", rows=read))
+        return runs.JobOutcome(counts=found.counts())
+
+    outcome = runs.execute(run_id, work)
+    if outcome is None:
+        return
+    if outcome.counts["more"]:
+        enqueue.request_agreements(identity, "agreements")
+    cascade.follow("agreements", identity, outcome.counts, "agreements")
+
+
 def dispatch(name: str) -> None:
     """A cadence's turn: ask for its work. Runs in no time, because a periodic job reuses one job id."""
     with transaction() as session:
@@ -280,6 +316,10 @@ def dispatch(name: str) -> None:
         enqueue.request_reconciliation(None, enqueue.SCHEDULE)
     elif name == "outbound":
         enqueue.request_outbound(None, enqueue.SCHEDULE)
+    elif name == "signals":
+        enqueue.request_signals(None, enqueue.SCHEDULE)
+    elif name == "agreements":
+        enqueue.request_agreements(None, enqueue.SCHEDULE)
     elif name == "recover":
         recover()
     else:

@@ -24,6 +24,9 @@ CHANGED_BY: Mapping[str, tuple[Kind, ...]] = {
     "index": ("lightrag", "index"),
     "mirror": (),
     "identity": (),
+    # Signals, actions and agreements are read anew each time.
+    "signals": (),
+    "agreements": (),
 }
 # A run that begins or is asked for shows as "syncing".
 CHANGED_BY_START: tuple[Kind, ...] = ("portfolio", "ct", "connectors")

@@ -2,6 +2,7 @@
 
 from models.tables import (
     access,
+    agreements,
     attio,
     chatwoot,
     crm,
@@ -12,10 +13,12 @@ from models.tables import (
     platform,
     reliability,
     retrieval,
+    signals,
 )
 
 __all__ = [
     "access",
+    "agreements",
     "attio",
     "chatwoot",
     "crm",
@@ -26,4 +29,5 @@ __all__ = [
     "platform",
     "reliability",
     "retrieval",
+    "signals",
 ]

@@ -28,16 +28,19 @@ def test_every_sync_is_followed_by_a_cheap_pass_and_one_that_wrote_by_indexing_a
     _, connection_id = connect(still_vendors, "linear")
     [ref] = enqueue.request_sync(connection_id, "anna")
     tasks.sync_connection(str(connection_id), ref.run_id)
-    assert queued() == [("identity", "sync"), ("index", "sync"), ("reconcile", "sync")]
+    derived = [(job, "sync") for job in ("agreements", "identity", "index", "signals")]
+    assert queued() == sorted([*derived, ("reconcile", "sync")])
     [pass_] = enqueue.request_reconciliation(connection_id, "sync")
     tasks.reconcile_connection(str(connection_id), pass_.run_id)
     assert {row.stale for row in metrics("issues")} == {None}
-    assert queued() == [("identity", "sync"), ("index", "sync")]
+    assert queued() == derived
     # Nothing is new, twice: the pass that waits is joined.
     for _ in range(2):
         [ref] = enqueue.request_sync(connection_id, "anna")
         tasks.sync_connection(str(connection_id), ref.run_id)
-        assert queued() == [("identity", "sync"), ("index", "sync"), ("reconcile", "sync")]
+        assert queued() == [
+            (job, "sync") for job in ("agreements", "identity", "index", "reconcile", "signals")
+        ]
 
 
 def test_a_vendor_that_is_away_makes_the_figure_unknown_and_says_since_when(
@@ -121,11 +124,12 @@ def test_the_daily_comparison_mends_what_it_finds_and_looks_again(
     assert queued() == [("repair", "schedule")]
     [mend] = enqueue.request_repair(connection_id, "schedule")
     tasks.repair_connection(str(connection_id), mend.run_id)
-    assert queued() == [("identity", "repair"), ("index", "repair"), ("reconcile", "repair")]
+    derived = [(job, "repair") for job in ("agreements", "identity", "index", "signals")]
+    assert queued() == sorted([*derived, ("reconcile", "repair")])
     [last] = enqueue.request_reconciliation(connection_id, "repair")
     tasks.reconcile_connection(str(connection_id), last.run_id)
     assert metrics("cycles")[0].completeness_pct == 100.0
-    assert queued() == [("identity", "repair"), ("index", "repair")]
+    assert queued() == derived
 
 
 def test_what_a_cheap_pass_finds_is_mended_until_there_is_nothing_more_to_write(
@@ -145,15 +149,17 @@ def test_what_a_cheap_pass_finds_is_mended_until_there_is_nothing_more_to_write(
     tasks.repair_connection(str(connection_id), mend.run_id)
     assert change("SELECT vendor_id FROM attio_people WHERE deleted_at IS NOT NULL") == [gone]
     assert queued() == [
+        ("agreements", "sync"),
         ("identity", "sync"),
         ("index", "sync"),
         ("mirror", "sync"),
         ("reconcile", "sync"),
+        ("signals", "sync"),
     ]
     [compare] = enqueue.request_reconciliation(connection_id, "sync")
     tasks.reconcile_connection(str(connection_id), compare.run_id)
     assert (metrics("people")[0].missing, metrics("people")[0].extra) == (0, 0)
-    assert queued() == [("identity", "sync"), ("index", "sync"), ("mirror", "sync")]
+    assert queued() == [(job, "sync") for job in ("agreements", "identity", "index", "mirror", "signals")]
 
 
 def test_a_comparison_that_reached_nothing_is_a_failed_run(database: str, still_vendors: Vendors) -> None:
@@ -175,7 +181,7 @@ def test_what_one_repair_leaves_is_mended_by_the_next_until_nothing_waits(
     follow_daily_comparison(connection_id)
     assert len(change("SELECT vendor_id FROM linear_cycles")) == len(removed)
     # The last comparison is for the figure; it found nothing, and asked for nothing.
-    assert [job for job, _ in queued() if job not in ("identity", "index")] == []
+    assert [job for job, _ in queued() if job not in ("agreements", "identity", "index", "signals")] == []
 
 
 def test_every_job_of_the_table_exists() -> None:

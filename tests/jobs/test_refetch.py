@@ -290,10 +290,12 @@ def test_a_run_is_bounded_and_asks_for_the_next_one(
         found = session.exec(select(JobRun).order_by(JobRun.queued_at)).all()  # type: ignore[arg-type]
         jobs = sorted((run.job, run.status) for run in found)
     assert jobs == [
+        ("agreements", "queued"),
         ("identity", "queued"),
         ("index", "queued"),
         ("refetch", "succeeded"),
         ("refetch", "succeeded"),
+        ("signals", "queued"),
     ]
 
 

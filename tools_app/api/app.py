@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from models.infra.settings import get_settings
 from tools_app.api import (
     access,
+    agreements,
     audit,
     auth,
     bindings,
@@ -36,6 +37,7 @@ from tools_app.api import (
     questions,
     queue_dashboard,
     records,
+    signals,
     system,
     webhooks,
 )
@@ -140,6 +142,8 @@ def _inner_api() -> ApiApp:
         offers,
         outbound,
         identity,
+        signals,
+        agreements,
         audit,
         jobs,
         system,

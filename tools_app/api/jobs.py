@@ -21,7 +21,7 @@ class JobsAnswer(Answer):
 
 
 class JobInput(Input):
-    """Which job to run: at the connections of one connector, or at all of them; `index` takes no connector."""
+    """Which job to run: at the connections of one connector, or at all of them; `index`, `signals` and `agreements` take no connector."""
 
     model_config = example(job="reconcile", connector="linear")
 

@@ -1,6 +1,6 @@
 """Asking for work: which jobs people may start by name, on which connections, joined when they run, and audited.
 
-Pages and API ask here, whatever they call it: a sync, a comparison, a repair, another attempt, an indexing run.
+Pages and API ask here, whatever they call it: a sync, a comparison, a repair, another attempt, an indexing run, a look for signals.
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,18 @@ from tools_app.services import audit_trail
 from tools_app.services.views import SessionView
 
 # What may be started by name. The others follow what happened: an approval, a webhook, a sync.
-JobName = Literal["sync", "retry", "reconcile", "repair", "index"]
-# It is about the account scope, all others about a connection.
-_INDEX: JobName = "index"
+JobName = Literal["sync", "retry", "reconcile", "repair", "index", "signals", "agreements"]
+# They are about the account scope, all others about a connection; each with its name in the audit trail.
+_OF_SCOPE: dict[str, str] = {
+    "index": "lightrag.refresh",
+    "signals": "signal.scan",
+    "agreements": "agreement.extract",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class RequestedRun:
-    """A run that was asked for. `joined`: the same work waited or ran already; indexing has no connection."""
+    """A run that was asked for. `joined`: the same work waited or ran already; what is about the scope has no connection."""
 
     run_id: str
     job: str
@@ -41,10 +45,10 @@ def ask_for(session: SessionView, job: JobName, connector: str | None = None) ->
     Raises NotFound when the account scope has no such connection, InvalidInput for a connector where the job has none.
     """
     account_scope_id = AccountScopeId(UUID(session.account_scope_id))
-    if job != _INDEX:
+    if job not in _OF_SCOPE:
         return ask_for_connections(session, job, _enabled(account_scope_id, connector))
     if connector is not None:
-        raise InvalidInput("Indexing is about no connector.", code="job_without_connector", job=job)
+        raise InvalidInput("This job is about no connector.", code="job_without_connector", job=job)
     runs = enqueue.request_job(job, None, account_scope_id, session.user)
     asked = tuple(RequestedRun(run.run_id, run.job, None, None, not run.created) for run in runs)
     _note(session, asked)
@@ -85,7 +89,7 @@ def _note(session: SessionView, asked: Sequence[RequestedRun]) -> None:
             audit_trail.record_event(
                 db,
                 actor=session.user,
-                action="lightrag.refresh" if run.job == _INDEX else f"connector.{run.job}",
+                action=_OF_SCOPE.get(run.job, f"connector.{run.job}"),
                 entity=audit_trail.Entity("account_scope", session.account_scope_id)
                 if run.connection_id is None
                 else audit_trail.Entity("vendor_connection", run.connection_id),

@@ -13,8 +13,19 @@ from models.infra.scope import Scope
 from models.queries.runs_overview import EndedRun, last_ends
 
 SHOWN_RUNS = 20
-# In the order of the day: fetch, mend, compare, mirror, say who is who, make findable.
-_JOBS = ("sync", "refetch", "retry", "reconcile", "repair", "mirror", "identity", "index")
+# In the order of the day: fetch, mend, compare, mirror, say who is who and what is up, make findable.
+_JOBS = (
+    "sync",
+    "refetch",
+    "retry",
+    "reconcile",
+    "repair",
+    "mirror",
+    "identity",
+    "signals",
+    "agreements",
+    "index",
+)
 # The turns of housekeeping are many, short and nobody's news.
 _HIDDEN = {"recover"}
 

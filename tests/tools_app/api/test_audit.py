@@ -16,6 +16,7 @@ from models.tables.platform import AuditEvent, ProjectBinding
 from models.tables.reliability import ConnectorError
 from models.tables.retrieval import QueryRun
 from tests.tools_app.api.identity_calls import fill_suggestions
+from tests.tools_app.api.signal_calls import fill_agreement, fill_signals
 from tests.tools_app.api.test_isolation import described
 from tests.tools_app.commerce import add, fill_commerce
 from tests.tools_app.conftest import PASSWORD, USER
@@ -32,6 +33,7 @@ NO_EVENT = {
 }
 OF_A_PROJECT = (
     "/api/crm", "/api/offers", "/api/outbound", "/api/identity/apply", "/api/identity/unlink", "/api/identity/dismiss",
+    "/api/nba", "/api/signals/{", "/api/agreements/{",
 )  # fmt: skip
 ITEM = {"description": "x", "quantity": "1", "unit_price": "1.00"}
 
@@ -166,6 +168,19 @@ class Walk:
         rate = {"from_currency": "USD", "to_currency": "EUR", "valid_on": "2026-01-01", "rate": "0.9"}
         self.call("put", "/api/money/exchange-rates", rate)
 
+    def signals(self) -> None:
+        signal, action = fill_signals(self.place)
+        self.business("post", "/api/nba/{action_id}", "action", {"action_id": action.id}, decision="done")
+        self.business(
+            "post", "/api/signals/{signal_id}", "signal", {"signal_id": signal.id}, decision="accept"
+        )
+        self.call("post", "/api/signals/scan")
+        self.business(
+            "post", "/api/agreements/{agreement_id}", "agreement",
+            {"agreement_id": fill_agreement(self.place).id}, status="kept",
+        )  # fmt: skip
+        self.call("post", "/api/agreements/extract")
+
     def platform(self) -> None:
         with transaction() as session:
             run = QueryRun(
@@ -244,6 +259,7 @@ def test_every_mutation_leaves_an_event_with_actor_entity_and_request(
     walk.outbound(contact)
     walk.identity()
     walk.money()
+    walk.signals()
     walk.platform()
     mutations = {(method, path) for method, path in described() if method not in ("get", "head")}
     assert {key for key, _, _ in walk.done} == mutations - set(NO_EVENT), (

@@ -15,7 +15,13 @@ from models.infra import events
 from models.infra.database import transaction
 from models.infra.ids import new_id
 from models.tables.retrieval import QueryRun
-from tests.tools_app.api import commerce_calls, connector_calls, identity_calls, question_calls
+from tests.tools_app.api import (
+    commerce_calls,
+    connector_calls,
+    identity_calls,
+    question_calls,
+    signal_calls,
+)
 from tests.tools_app.commerce import fill_commerce
 from tests.tools_app.conftest import PASSWORD, USER
 from tests.tools_app.world import Place, World, compare, marker
@@ -155,6 +161,7 @@ CALLS: dict[tuple[str, str], Call] = {
     **connector_calls.CALLS,
     **identity_calls.CALLS,
     **question_calls.CALLS,
+    **signal_calls.CALLS,
 }
 
 READS_BUSINESS_DATA = [
@@ -164,6 +171,7 @@ READS_BUSINESS_DATA = [
     ("get", "/api/crm/unmapped-stages"), *commerce_calls.READS,
     ("get", "/api/contacts"), ("get", "/api/conversations"), ("get", "/api/messages"), *question_calls.READS,
     *identity_calls.READS,
+    *signal_calls.READS,
 ]  # fmt: skip
 # They take projects, `project_ids`, instead of one.
 PORTFOLIO = [("get", "/api/portfolio/overview"), ("get", "/api/portfolio/messages")]
@@ -203,6 +211,8 @@ def searchable(worlds: dict[str, World]) -> dict[str, World]:
             identity_calls.fill_identity(place)
             connector_calls.give_up(place)
             question_calls.fill_questions(place, USER)
+            signal_calls.fill_signals(place)
+            signal_calls.fill_agreement(place)
     return worlds
 
 

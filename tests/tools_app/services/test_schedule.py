@@ -37,7 +37,18 @@ def test_every_job_has_its_turn_and_housekeeping_is_left_out(worlds: dict[str, W
             save_cadence(session, name, every)
             plan_cadence(session, name, AT)
     found = rows(worlds["one"])
-    assert list(found) == ["sync", "refetch", "retry", "reconcile", "repair", "mirror", "identity", "index"]
+    assert list(found) == [
+        "sync",
+        "refetch",
+        "retry",
+        "reconcile",
+        "repair",
+        "mirror",
+        "identity",
+        "signals",
+        "agreements",
+        "index",
+    ]
     assert (found["sync"].every_s, found["sync"].next_run_at) == (900, AT)
     assert (found["repair"].every_s, found["repair"].next_run_at) == (None, None)
 
