@@ -78,9 +78,13 @@ def mirror_connection(connection_id: ConnectionId) -> MirrorResult:
 
 
 def count_differences(connection_id: ConnectionId) -> int:
-    """Return how many rows a mirroring would write now. What it did to find out is rolled back."""
+    """Return how many rows a mirroring would write now, and deals whose past stages it would read again.
+
+    What it did to find out is rolled back.
+    """
     with transaction() as session:
-        written = mirror_within(session, connection_id).written
+        written = queries.count_altered_histories(session, connection_id)
+        written += mirror_within(session, connection_id).written
         session.rollback()
     return written
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import orjson
 from sqlmodel import Session
 
-from jobs.connectors.base import Connector, Page, Record, Rejected
+from jobs.connectors.base import Connector, Page, Record, Rejected, thread_unit
 from jobs.connectors.errors import RateLimited, VendorError
 from jobs.connectors.http import LONGEST_WAIT_S
 from jobs.routing import Router, Rule
@@ -123,6 +123,7 @@ def write_page(session: Session, run: SyncRun, page: Page) -> set[tuple[str, str
         run.connection.id,
         [(reached.conversation, reached.message_id, reached.as_of) for reached in page.positions],
     )
+    _write_parts(session, run, page)
     if page.cursor is not None:
         sync_state.commit_cursor(session, run.connection, page.stream, page.cursor)
     return refused
@@ -141,6 +142,25 @@ def _queue_bad_record(session: Session, run: SyncRun, rejected: Rejected) -> Non
         retryable=True,
         project_id=find_known_home(session, run, rejected.stream, rejected.vendor_id, rejected.payload),
     )
+
+
+def _write_parts(session: Session, run: SyncRun, page: Page) -> None:
+    """Queue the parts that could not be read, and settle those that were."""
+    for part in page.parked:
+        sync_state.queue_error(
+            session,
+            run.connection,
+            stream=page.stream,
+            unit=part.unit,
+            kind=part.error.kind,
+            message=str(part.error),
+            payload=part.payload,
+            retryable=part.error.retryable,
+            project_id=find_known_home(session, run, page.stream, part.unit, part.payload),
+            retry_at=pause_asked(session, run, part.error),
+        )
+    read = [thread_unit(reached.conversation) for reached in page.positions if reached.as_of is not None]
+    sync_state.resolve_errors(session, run.connection.id, page.stream, [*page.settled, *read])
 
 
 def arrange(

@@ -186,12 +186,16 @@ def _refusal(stream: str, failed: Mapping[str, VendorError]) -> VendorError | No
 
 
 def _can_wait(sweep: Sweep, stream: str, failed: Mapping[str, VendorError]) -> bool:
+    """Whether the last figure of a stream may stand: it is young, and the last sync left nothing of the stream unread."""
     if _refusal(stream, failed):
         return False
     fresh = _FRESH if sweep.seen(PER_PARENT[stream]).total is None else _FRESH_IF_BIG
+    connection_id = sweep.run.connection.id
     with reading() as session:
-        last = queries.latest_readings(session, sweep.run.connection.id).get(stream)
-    return last is not None and last.pct is not None and utcnow() - last.measured_at < fresh
+        last = queries.latest_readings(session, connection_id).get(stream)
+        if last is None or last.pct is None or utcnow() - last.measured_at >= fresh:
+            return False
+        return not queries.is_left_unread(session, connection_id, stream)
 
 
 def _read(sweep: Sweep, stream: str, progress: Callable[[Progress], None]) -> VendorError | None:

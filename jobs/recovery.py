@@ -93,6 +93,9 @@ def _send_outbox() -> int:
         }
     sent = 0
     for run_id, function, arguments in waiting:
+        if not outbox.is_known(function):
+            log.warning("job of another version left in the outbox", run_id=str(run_id), function=function)
+            continue
         if not outbox.hand_over(run_id, function, arguments, attempts.get(run_id, 0)):
             break
         sent += 1

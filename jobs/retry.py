@@ -1,29 +1,32 @@
 """Tries the failed units of a connection again when their time has come: `connector_errors` is the queue.
 
 A record that the vendor gives by its id is read and written by itself, a message with those next to it in its
-conversation; everything else (a stream, a note) is read again by a sync, which resolves what has gone well. A record that
-was shown without an id cannot be asked for, and is no proof of a delete: it counts as failed once more. What fails
-once more waits longer, and after five attempts is a dead letter (`sync_state.queue_error`).
+conversation; everything else (a stream, a page, a note) is read again by a sync, which resolves what has gone well and
+what a complete list does not show any more; until then it waits, so that others have their turn. A record that was shown
+without an id, or a message without its conversation, cannot be asked for, and is no proof of a delete: it counts as
+failed once more. What fails once more waits longer, and after five attempts is a dead letter (`sync_state.queue_error`).
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jobs.connectors.base import Thread, Window, has_id
+from jobs.connectors.base import Thread, Window, has_id, is_part
 from jobs.connectors.errors import UNREADABLE, BadRecord, CircuitOpen, CredentialsInvalid, VendorError
 from jobs.page_writer import SyncRun, find_known_home, pause_asked, table_of, write_page, write_records
 from jobs.sync import bring_parent, fetch_missing_parents, open_run
 from models.infra.database import reading, transaction
 from models.infra.ids import ConnectionId
 from models.infra.logging import get_logger
+from models.queries import error_queue, sync_state
 from models.queries import records as rows
-from models.queries import sync_state
 from models.queries.sync_state import DueError
 
 _AT_MOST = 200
+_UNTIL_READ = dt.timedelta(minutes=15)  # the cadence of syncs: one is asked for, and may have much to read
 
 log = get_logger(__name__)
 
@@ -49,18 +52,22 @@ def retry_connection(connection_id: ConnectionId) -> Retried:
     if not due:
         return outcome
     run = open_run(connection_id)
+    left_to_sync = [unit for unit in due if _is_read_by_syncs(run, unit)]
+    if left_to_sync:
+        outcome.tried, outcome.needs_sync = len(left_to_sync), True
+        with transaction() as session:
+            error_queue.postpone(session, connection_id, left_to_sync, _UNTIL_READ)
     try:
         for unit in due:
+            if unit in left_to_sync:
+                continue
             outcome.tried += 1
-            if not has_id(unit.unit):
+            conversation = _conversation_of(unit)
+            if not has_id(unit.unit) or (unit.stream == "messages" and conversation is None):
                 # Whether it is still there, only a sync sees; here its attempts are counted to their end.
                 outcome.failed += 1
-                nameless = BadRecord(unit.unit, "it has no id by which it could be asked for")
+                nameless = BadRecord(unit.unit, "it has no address by which it could be asked for")
                 queue_failure(run, unit.stream, unit.unit, nameless, unit.payload)
-                continue
-            conversation = _conversation_of(unit)
-            if conversation is None and (unit.unit == "stream" or unit.stream not in run.connector.by_id):
-                outcome.needs_sync = True
                 continue
             try:
                 readable = (
@@ -82,6 +89,13 @@ def retry_connection(connection_id: ConnectionId) -> Retried:
     finally:
         run.connector.close()
     return outcome
+
+
+def _is_read_by_syncs(run: SyncRun, unit: DueError) -> bool:
+    """Whether a unit has no address of its own and comes with its whole stream, or is a part of it."""
+    if is_part(unit.unit):
+        return True
+    return has_id(unit.unit) and unit.stream not in {*run.connector.by_id, "messages"}
 
 
 def _retry_record(run: SyncRun, unit: DueError) -> bool:

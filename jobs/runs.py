@@ -10,14 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-from sqlmodel import Session
-
 from jobs import freshness, outbox
 from models.infra import events
 from models.infra.clock import utcnow
 from models.infra.database import is_database_away, transaction
 from models.infra.errors import AppError
-from models.infra.ids import ConnectionId, JobRunId
+from models.infra.ids import JobRunId
 from models.infra.logging import get_logger, origin, request_id
 from models.queries import job_runs
 from models.queries.locks import Lock, try_lock
@@ -249,8 +247,9 @@ def _finish(
         row.error_code, row.error_message = code, (message or "")[:2_000] or None
         session.add(row)
         session.flush()
-        following = _create_following(session, row, str(asker)) if asker else None
-    run.end = _End(status, counts, duration_s, code, following)
+        following = outbox.follow_up(session, row, str(asker)) if asker else None
+        following_id = JobRunId(following.id) if following else None
+    run.end = _End(status, counts, duration_s, code, following_id)
     level = log.warning if status == "failed" else log.info
     level(
         "run ended",
@@ -261,26 +260,6 @@ def _finish(
         duration_s=round(duration_s, 3),
         **counts,
     )
-
-
-def _create_following(session: Session, row: JobRun, asker: str) -> JobRunId | None:
-    """The next run of the same work; None at a connection that was switched off meanwhile."""
-    if row.job not in outbox.PER_ACCOUNT_SCOPE and not job_runs.list_enabled_connections(
-        session, connection_id=ConnectionId(UUID(row.subject))
-    ):
-        return None
-    following, _ = job_runs.create_run(
-        session,
-        job=row.job,
-        subject=row.subject,
-        requested_by=asker,
-        account_scope_id=row.account_scope_id,
-        connector=row.connector,
-        request_id=row.request_id,
-    )
-    identity = JobRunId(following.id)
-    job_runs.add_to_outbox(session, identity, outbox.function_of(row.job), outbox.task_arguments(following))
-    return identity
 
 
 def _tell(run: Run, end: _End) -> None:

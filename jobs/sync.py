@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from jobs.connectors.base import Page, Record, Rejected, Thread, Window
+from jobs.connectors.base import Page, Record, Rejected, Thread, Window, has_id, is_part
 from jobs.connectors.errors import (
     SURPRISES,
     UNREADABLE,
@@ -45,8 +45,8 @@ from models.infra.errors import AppError
 from models.infra.ids import ConnectionId
 from models.infra.logging import get_logger
 from models.infra.settings import get_settings
+from models.queries import error_queue, sync_state
 from models.queries import records as rows
-from models.queries import sync_state
 
 log = get_logger(__name__)
 
@@ -197,7 +197,7 @@ def _sync_stream(run: SyncRun, stream: str, progress: Callable[[Progress], None]
     with reading() as session:
         cursor = sync_state.read_cursor(session, run.connection.id, stream)
         missing = _snapshot(session, run, stream)
-    window = Window(cursor, run.started, threads=lambda: _threads(run), lasting=True)
+    window = Window(cursor, run.started, threads=lambda: _threads(run), lasting=True, parks=True)
     began = time.monotonic()
     try:
         with closing(_read(run, stream, window)) as pages:
@@ -261,19 +261,28 @@ def _shown(stream: str, page: Page) -> Iterator[str]:
 
 
 def _snapshot(session: Session, run: SyncRun, stream: str) -> set[str] | None:
-    """Return the local ids before the crawl: only they may be missing from it. None where there is no table."""
+    """Return the local ids before the crawl, and those of the error queue: only they may be missing from it.
+
+    None where there is no table.
+    """
     place = rows.STREAM_TABLES.get((run.connection.connector, stream))
     # Children are not crawled as a whole: their lists are windows, not inventories.
     if place is None or place.parent_stream is not None:
         return None
-    return rows.live_ids(session, place.table, run.connection.id)
+    here = rows.live_ids(session, place.table, run.connection.id)
+    if stream in run.connector.by_id:  # whose errors are tried again by themselves
+        return here
+    failed = error_queue.unresolved_units(session, run.connection.id, stream)
+    return here | {unit for unit in failed if has_id(unit) and not is_part(unit)}
 
 
 def _threads(run: SyncRun) -> Iterable[Thread]:
-    with reading() as session:
+    with transaction() as session:
+        error_queue.resolve_gone_threads(session, run.connection.id)
         found = rows.threads_to_read(session, run.connection.id)
     return [
-        Thread(each.conversation, each.max_message_id, each.last_message_id, each.synced_at) for each in found
+        Thread(each.conversation, each.max_message_id, each.last_message_id, each.synced_at, each.failed)
+        for each in found
     ]
 
 
@@ -337,7 +346,7 @@ def _without_children(run: SyncRun, page: Page, stream: str, parent: str, error:
 
 
 def _prune(run: SyncRun, stream: str, missing: set[str]) -> None:
-    """Tombstone what a complete crawl did not show, once it is certain.
+    """Tombstone what a complete crawl did not show, once it is certain; of an error of the queue nothing is left then.
 
     Where the vendor answers by id, a 404 is the proof; elsewhere an id must be missing from two crawls in a
     row, because an offset that slips while rows are deleted can hide a living record from one.
@@ -355,6 +364,7 @@ def _prune(run: SyncRun, stream: str, missing: set[str]) -> None:
         suspects = missing - gone
     with transaction() as session:
         run.add(stream, deleted=rows.tombstone(session, place.table, run.connection.id, gone))
+        sync_state.resolve_errors(session, run.connection.id, stream, sorted(gone))
         if stream not in run.connector.by_id:
             sync_state.commit_cursor(session, run.connection, f"{stream}:missing", {"ids": sorted(suspects)})
 

@@ -72,7 +72,13 @@ def _changes_of(
     return statement.group_by(owner).order_by(func.max(col(model.synced_at)), owner)
 
 
-# Per raw table: the kind of thread its rows belong to, and the statement that names the threads.
+# Deals and the people that they name.
+_NAMED = select(
+    col(Deal.id).label("deal_id"),
+    col(Deal.connection_id).label("connection_id"),
+    func.unnest(col(Deal.people_vendor_ids)).label("person"),
+).subquery()
+# Per raw table (and part of it): the kind of thread its rows belong to, and the statement that names the threads.
 _SOURCES: dict[str, tuple[ThreadKind, type[VendorRecord], Select[UUID, datetime]]] = {
     "cw_conversations": ("conversation", Conversation, _changes_of(Conversation, col(Conversation.id))),
     "cw_messages": ("conversation", Message, _changes_of(Message, col(Message.conversation_id))),
@@ -98,6 +104,19 @@ _SOURCES: dict[str, tuple[ThreadKind, type[VendorRecord], Select[UUID, datetime]
         "company",
         Person,
         _changes_of(Person, col(Company.id), (Company, col(Company.id) == col(Person.company_id))),
+    ),
+    "attio_people.deals": (
+        "deal",
+        Person,
+        select(_NAMED.c.deal_id, func.max(col(Person.synced_at)))
+        .join_from(
+            Person,
+            _NAMED,
+            (col(Person.connection_id) == _NAMED.c.connection_id)
+            & (col(Person.vendor_id) == _NAMED.c.person),
+        )
+        .group_by(_NAMED.c.deal_id)
+        .order_by(func.max(col(Person.synced_at)), _NAMED.c.deal_id),
     ),
     "attio_notes": ("note", Note, _changes_of(Note, col(Note.id))),
 }

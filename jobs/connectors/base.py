@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from jobs.connectors.errors import UNREADABLE, SchemaChanged
+from jobs.connectors.errors import UNREADABLE, SchemaChanged, VendorError
 
 T = TypeVar("T")
 
@@ -63,12 +63,22 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Parked:
+    """A part of a stream that could not be read, a page or a conversation, and why. The rest of the stream is read."""
+
+    unit: str
+    error: VendorError
+    payload: Json
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Records of one answer. ``cursor`` is what the stream may commit together with them; None keeps the old one.
 
     ``total`` is the vendor's own count where it gives one. ``scanned_all`` is set on the last page of a
     crawl that has seen every record of the stream: only then may missing records count as deleted. ``positions`` are
-    how far its conversations are read, at most one each.
+    how far its conversations are read, at most one each. ``parked`` are parts that could not be read, ``settled`` the
+    units of those that could not be read once and now were.
     """
 
     stream: str
@@ -78,6 +88,8 @@ class Page:
     total: int | None = None
     scanned_all: bool = False
     positions: tuple[Position, ...] = ()
+    parked: tuple[Parked, ...] = ()
+    settled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +109,15 @@ class Thread:
     """A conversation whose messages are to be read, and the highest message id already here.
 
     ``last_message_id`` is what the vendor's list showed as its last one, 0 where that is not known; ``version`` names
-    the state of the conversation that the reading is for.
+    the state of the conversation that the reading is for. One that ``failed_before`` is asked for once, not again and
+    again.
     """
 
     vendor_id: str
     max_message_id: int
     last_message_id: int = 0
     version: dt.datetime | None = None
+    failed_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +125,15 @@ class Window:
     """What a stream is asked for: its committed cursor, the fixed start of the run, and open threads.
 
     ``lasting``: no later run looks again for what this one misses, so that lists which may shift are read twice.
+    ``parks``: a page or a conversation that cannot be read is told of in ``Page.parked``, the rest is read, and then the
+    first of their errors raised. Without it the first one ends the reading of a list.
     """
 
     committed: Json
     run_start: dt.datetime
     threads: Callable[[], Iterable[Thread]] = field(default=tuple)
     lasting: bool = False
+    parks: bool = False
 
 
 class Connector(Protocol):
@@ -162,6 +179,8 @@ def merge(pages: Sequence[Page]) -> Page:
         records=tuple(chain.from_iterable(page.records for page in pages)),
         rejected=tuple(chain.from_iterable(page.rejected for page in pages)),
         positions=tuple(positions.values()),
+        parked=tuple(chain.from_iterable(page.parked for page in pages)),
+        settled=tuple(chain.from_iterable(page.settled for page in pages)),
     )
 
 
@@ -218,6 +237,21 @@ def _unit_of(item: Any, vendor_id: Callable[[Any], str]) -> str:
     # The same in every process and run, so that the attempts add up.
     written = json.dumps(item, sort_keys=True, default=repr).encode()
     return f"{_NO_ID}{hashlib.sha256(written).hexdigest()[:32]}"
+
+
+def page_unit(number: int) -> str:
+    """What a page of a list is known by in the error queue, if it cannot be read."""
+    return f"page:{number}"
+
+
+def thread_unit(conversation: str) -> str:
+    """What a conversation is known by in the error queue of messages, if they cannot be read."""
+    return f"conversation:{conversation}"
+
+
+def is_part(unit: str) -> bool:
+    """Whether a unit of the error queue is a stream or a part of one; the others are records."""
+    return unit == "stream" or unit.startswith(("page:", "conversation:"))
 
 
 def has_id(unit: str) -> bool:

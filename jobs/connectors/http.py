@@ -45,7 +45,7 @@ Pace = Callable[[httpx.Response], dt.datetime | None]
 Params = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
 """A function is asked at every attempt, in the moment of sending: pauses may lie between them."""
 
-_ATTEMPTS = 4
+ATTEMPTS = 4
 _CLOCKS_APART_AT_MOST = dt.timedelta(days=1)  # a Date that is further off is no clock's
 LONGEST_WAIT_S = 75.0  # a little over the minute that Chatwoot's window lasts; longer pauses end the run
 
@@ -104,19 +104,24 @@ class VendorHttp:
         theirs = moment + self._ahead
         return min(moment, theirs), max(moment, theirs)
 
-    def get_json(self, path: str, params: Params | None = None) -> Any:
-        """GET and return the parsed JSON body. Raises VendorError; NotThere where ``classify`` says so."""
-        return self._call("GET", path, params=params, body=None)
+    def get_json(self, path: str, params: Params | None = None, *, tries: int = ATTEMPTS) -> Any:
+        """GET and return the parsed JSON body. Raises VendorError; NotThere where ``classify`` says so.
+
+        A vendor that fails is asked ``tries`` times; a pause that it asks for is waited for all the same.
+        """
+        return self._call("GET", path, params=params, body=None, tries=tries)
 
     def post_json(self, path: str, body: Any) -> Any:
         """POST a JSON body and return the parsed answer. Raises VendorError. Only for reads: it is retried."""
         return self._call("POST", path, params=None, body=body)
 
-    def _call(self, method: str, path: str, *, params: Params | None, body: Any) -> Any:
+    def _call(
+        self, method: str, path: str, *, params: Params | None, body: Any, tries: int = ATTEMPTS
+    ) -> Any:
         retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(_ATTEMPTS),
+            stop=tenacity.stop_after_attempt(ATTEMPTS),
             wait=_wait_for,
-            retry=tenacity.retry_if_exception(_worth_a_retry),
+            retry=functools.partial(_is_tried_again, tries),
             before_sleep=lambda state: log.info(
                 "vendor_retry",
                 path=path,
@@ -296,6 +301,13 @@ def _worth_a_retry(error: BaseException) -> bool:
         return False
     pause = _pause_s(error)
     return pause is None or pause <= LONGEST_WAIT_S
+
+
+def _is_tried_again(tries: int, state: tenacity.RetryCallState) -> bool:
+    error = state.outcome.exception() if state.outcome else None
+    if error is None or (isinstance(error, VendorDown) and state.attempt_number >= tries):
+        return False
+    return _worth_a_retry(error)
 
 
 _backoff = tenacity.wait_exponential_jitter(multiplier=0.3, max=8.0, jitter=0.3)

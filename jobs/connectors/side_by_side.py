@@ -29,14 +29,20 @@ _LOOK_S = 0.2  # how often a reader that waits looks whether anybody still liste
 _CONCERNS_ALL = (CredentialsInvalid, CircuitOpen, RateLimited)
 
 
-def side_by_side(things: Iterable[T], read: Callable[[T], Iterator[Page]], *, width: int) -> Generator[Page]:
+def side_by_side(
+    things: Iterable[T],
+    read: Callable[[T], Iterator[Page]],
+    *,
+    width: int,
+    park: Callable[[T, VendorError], Page] | None = None,
+) -> Generator[Page]:
     """Yield the pages of all things, at most ``width`` things being read at a time.
 
     Pages that are ready together come as one, of about a thousand records at most. Where one thing fails, the others are read
-    to their end; then the first error is raised. An error that concerns all ends the reading at once. Close the
-    iterator when it is not read to its end: that stops the readers.
+    to their end; then the first error is raised. An error that concerns all ends the reading at once. ``park`` makes the
+    page that tells of one that failed. Close the iterator when it is not read to its end: that stops the readers.
     """
-    readers = _Readers(things, read, width)
+    readers = _Readers(things, read, width, park)
     try:
         yield from readers.pages()
     finally:
@@ -51,9 +57,16 @@ def read_ahead(pages: Iterator[Page]) -> Generator[Page]:
 class _Readers(Generic[T]):
     """The threads, and the bounded queue between them and whoever writes."""
 
-    def __init__(self, things: Iterable[T], read: Callable[[T], Iterator[Page]], width: int) -> None:
+    def __init__(
+        self,
+        things: Iterable[T],
+        read: Callable[[T], Iterator[Page]],
+        width: int,
+        park: Callable[[T, VendorError], Page] | None,
+    ) -> None:
         self._things = iter(things)
         self._read = read
+        self._park = park
         self._taking = threading.Lock()
         self._waiting: queue.Queue[Page | None] = queue.Queue(_PAGES_WAITING)
         self._over = threading.Event()
@@ -123,6 +136,9 @@ class _Readers(Generic[T]):
                 if self._over.is_set():
                     return
         except VendorError as error:
+            # What opened the circuit may be any of those under way: all of them, then, have their next turn last.
+            if self._park is not None and not isinstance(error, (CredentialsInvalid, RateLimited)):
+                self._put(self._park(thing, error))
             self._fail(error, last=isinstance(error, _CONCERNS_ALL))
 
     def _fail(self, error: BaseException, *, last: bool) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ from models.queries.stream_sets import STREAMS
 
 # The status of an error that was given up.
 DEAD_LETTER = "dead_letter"
+# Streams without records of their own, and whose records theirs belong to: their errors are counted there.
+_BELONGS_TO = {"relations": "issues", "attachments": "messages"}
 UNRESOLVED = ("pending", "retrying", DEAD_LETTER)
 # Texts: the jobs page asks for them all the time, and a text costs a third of the same statement put together anew.
 _CONNECTIONS = text("""
@@ -147,7 +150,10 @@ def covers_account_scope(session: Session, scope: Scope) -> bool:
 
 def _count_errors(session: Session, scope: Scope) -> Mapping[tuple[UUID, str], int]:
     rows = session.execute(_COUNT_ERRORS, _bound(scope))
-    return {(row.connection_id, row.stream): int(row.errors) for row in rows}
+    found: Counter[tuple[UUID, str]] = Counter()
+    for row in rows:
+        found[row.connection_id, _BELONGS_TO.get(str(row.stream), str(row.stream))] += row.errors
+    return found
 
 
 def count_dead_letters(session: Session, scope: Scope) -> int:

@@ -17,6 +17,12 @@ from sqlmodel import Session
 
 from models.infra.ids import ConnectionId
 
+# What the vendor told of an opportunity's stages, as it is here.
+_TOLD = """(SELECT md5(coalesce(string_agg(e.vendor_stage || '@' || extract(epoch FROM e.entered_at), ','
+        ORDER BY e.entered_at), '')) FROM crm_opportunity_stage_events e
+    WHERE e.opportunity_id = o.id AND e.vendor_stage IS NOT NULL)"""
+_INSTANT = r"CAST(regexp_replace(v ->> 'active_from', '(\.[0-9]{6})[0-9]+', '\1') AS timestamptz)"
+_READABLE = "v #>> '{status,title}' IS NOT NULL AND pg_input_is_valid(v ->> 'active_from', 'timestamptz')"
 # How many unknown stage titles a run names; all of them are listed by `crm.list_unmapped_stages`.
 _TITLES_AT_MOST = 20
 
@@ -199,10 +205,11 @@ def mirror_opportunities(
 
 
 def mirror_stage_events(session: Session, connection_id: ConnectionId, stages: Mapping[str, str]) -> int:
-    """Stage values of the deals → events; returns how many were written. An event that is here stays.
+    """Stage values of the deals → events; returns how many were written. An event that no deal shows any more stays.
 
-    The values' ``active_from`` has nine digits of a second, of which six are kept. A title that the table has learnt
-    meanwhile gives its past events their stage.
+    The values' ``active_from`` has nine digits of a second, of which six are kept; it is what an event is known by: a
+    stage that was renamed is the same event under its new title. A title that the table has learnt meanwhile gives its
+    past events their stage.
     """
     values = {"connection": connection_id, "stages": json.dumps(dict(stages))}
     learnt = session.execute(
@@ -228,37 +235,70 @@ def mirror_stage_events(session: Session, connection_id: ConnectionId, stages: M
 def add_history(
     session: Session, deal: DueHistory, values: Sequence[Mapping[str, Any]], stages: Mapping[str, str]
 ) -> int:
-    """Add the stage values of one deal, past ones included, and note that they were read; how many were new."""
+    """Make the events of one deal what the vendor tells of its stages, and note that they were read; how many changed.
+
+    Nothing is removed on the word of an answer that is empty, or holds a value that cannot be read.
+    """
     bound = {
         "connection": deal.connection_id,
         "deal": deal.vendor_id,
         "values": json.dumps(list(values)),
         "stages": json.dumps(dict(stages)),
     }
-    told = "JOIN jsonb_array_elements(CAST(:values AS jsonb)) v ON o.vendor_id = :deal"
-    added = _add_events(session, told, bound)
+    told = "jsonb_array_elements(CAST(:values AS jsonb)) v"
+    changed = _add_events(session, f"JOIN {told} ON o.vendor_id = :deal", bound)
+    removed = session.execute(
+        text(
+            f"""
+            DELETE FROM crm_opportunity_stage_events e USING crm_opportunities o
+            WHERE o.id = e.opportunity_id AND o.connection_id = :connection AND o.vendor_id = :deal
+              AND e.vendor_stage IS NOT NULL AND EXISTS (SELECT FROM {told})
+              AND NOT EXISTS (SELECT FROM {told} WHERE ({_READABLE}) IS NOT TRUE)
+              AND e.entered_at NOT IN (SELECT {_INSTANT} FROM {told} WHERE {_READABLE})
+            RETURNING e.id
+            """  # noqa: S608 - constants
+        ),
+        bound,
+    ).all()
     session.execute(
         text(
-            "UPDATE crm_opportunities SET history_until = :until"
+            f"UPDATE crm_opportunities o SET history_until = :until, history_digest = {_TOLD}"  # noqa: S608
             " WHERE connection_id = :connection AND vendor_id = :deal"
         ),
         {**bound, "until": deal.stage_since},
     )
-    return added
+    return changed + len(removed)
 
 
 def list_due_histories(session: Session, connection_id: ConnectionId, *, limit: int) -> list[DueHistory]:
-    """Live deals whose stage has changed since their past stages were read, the newest changes first."""
+    """Live deals whose past stages are to be read, the newest changes first.
+
+    Those whose stage has changed since they were read, and those whose events are not what was read then.
+    """
     rows = session.execute(
         text(
-            "SELECT d.vendor_id, d.stage_since FROM attio_deals d"
+            "SELECT d.vendor_id, d.stage_since FROM attio_deals d"  # noqa: S608 - a constant
             " JOIN crm_opportunities o ON o.connection_id = d.connection_id AND o.vendor_id = d.vendor_id"
             " WHERE d.connection_id = :connection AND d.deleted_at IS NULL AND d.stage_since IS NOT NULL"
-            " AND o.history_until IS DISTINCT FROM d.stage_since ORDER BY d.stage_since DESC, d.vendor_id LIMIT :limit"
+            f" AND (o.history_until IS DISTINCT FROM d.stage_since OR o.history_digest IS DISTINCT FROM {_TOLD})"
+            " ORDER BY d.stage_since DESC, d.vendor_id LIMIT :limit"
         ),
         {"connection": connection_id, "limit": limit},
     )
     return [DueHistory(connection_id, row.vendor_id, row.stage_since) for row in rows]
+
+
+def count_altered_histories(session: Session, connection_id: ConnectionId) -> int:
+    """Live deals that have not moved since their past stages were read, and whose events are not what was read then."""
+    return session.execute(
+        text(
+            "SELECT count(*) FROM attio_deals d"  # noqa: S608 - a constant
+            " JOIN crm_opportunities o ON o.connection_id = d.connection_id AND o.vendor_id = d.vendor_id"
+            " WHERE d.connection_id = :connection AND d.deleted_at IS NULL AND o.history_until = d.stage_since"
+            f" AND o.history_digest <> {_TOLD}"
+        ),
+        {"connection": connection_id},
+    ).scalar_one()
 
 
 def bring_along(session: Session, connection_id: ConnectionId) -> None:
@@ -317,21 +357,23 @@ def count_unplaced(session: Session, connection_id: ConnectionId) -> Unplaced:
 
 
 def _add_events(session: Session, source: str, values: Mapping[str, object]) -> int:
-    """Insert an event for each stage value ``v`` that ``source`` joins to the opportunities ``o``."""
+    """Insert or rename an event for each stage value ``v`` that ``source`` joins to the opportunities ``o``."""
     found = session.execute(
         text(
             f"""
-            INSERT INTO crm_opportunity_stage_events
+            INSERT INTO crm_opportunity_stage_events AS e
                 (account_scope_id, project_id, opportunity_id, stage, vendor_stage, entered_at)
-            SELECT o.account_scope_id, o.project_id, o.id,
+            SELECT DISTINCT ON (o.id, {_INSTANT}) o.account_scope_id, o.project_id, o.id,
                 coalesce(CAST(:stages AS jsonb) ->> (v #>> '{{status,title}}'), 'unmapped'), v #>> '{{status,title}}',
-                CAST(regexp_replace(v ->> 'active_from', '(\\.[0-9]{{6}})[0-9]+', '\\1') AS timestamptz)
+                {_INSTANT}
             FROM crm_opportunities o {source}
-            WHERE o.connection_id = :connection AND v #>> '{{status,title}}' IS NOT NULL
-              AND pg_input_is_valid(v ->> 'active_from', 'timestamptz')
-            ON CONFLICT (opportunity_id, stage, entered_at) DO NOTHING
+            WHERE o.connection_id = :connection AND {_READABLE}
+            ORDER BY o.id, {_INSTANT}, v ->> 'active_from' DESC
+            ON CONFLICT (opportunity_id, entered_at) DO UPDATE
+                SET stage = excluded.stage, vendor_stage = excluded.vendor_stage
+                WHERE e.vendor_stage <> excluded.vendor_stage
             RETURNING id
-            """  # noqa: S608 - two constants of this module
+            """  # noqa: S608 - constants of this module
         ),
         values,
     )

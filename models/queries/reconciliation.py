@@ -143,6 +143,26 @@ def add_metrics(session: Session, rows: Sequence[Mapping[str, Any]], *, keep: dt
         )
 
 
+def is_left_unread(session: Session, connection_id: ConnectionId, stream: str) -> bool:
+    """Whether the last sync could not read a stream to its end, or left conversations whose messages it should have read.
+
+    What was written after that sync (a webhook's conversation) is the next one's.
+    """
+    return bool(
+        session.execute(
+            text(
+                "SELECT EXISTS (SELECT FROM connector_errors e WHERE e.connection_id = :connection"
+                " AND e.stream = :stream AND e.unit = 'stream' AND e.status <> 'resolved')"
+                " OR EXISTS (SELECT FROM cw_conversations c JOIN connector_sync_state s USING (connection_id)"
+                " WHERE c.connection_id = :connection AND c.deleted_at IS NULL"
+                " AND c.messages_as_of IS DISTINCT FROM c.synced_at"
+                " AND c.synced_at < greatest(s.last_success_at, s.last_error_at))"
+            ),
+            {"connection": connection_id, "stream": stream},
+        ).scalar_one()
+    )
+
+
 def latest_readings(session: Session, connection_id: ConnectionId) -> dict[str, StreamReading]:
     """Return the newest comparison of every stream of a connection that has one."""
     metric = ReconciliationMetric

@@ -261,32 +261,43 @@ def set_blockers(session: Session, connection_id: ConnectionId, blockers: Mappin
 
 @dataclass(frozen=True, slots=True)
 class OpenThread:
-    """A conversation with messages to read: the highest id here, the last one at the vendor, its row's version."""
+    """A conversation with messages to read: the highest id here, the last one at the vendor, its row's version.
+
+    ``failed`` when it could not be read the last time.
+    """
 
     conversation: str
     max_message_id: int
     last_message_id: int
     synced_at: dt.datetime
+    failed: bool
 
 
 def threads_to_read(session: Session, connection_id: ConnectionId) -> list[OpenThread]:
-    """Return the conversations whose messages are to be read, newest first.
+    """Return the conversations whose messages are to be read, newest first; those that failed last, by their turn.
+
+    Of these, those come first that the open circuit kept from being read: it may not have been their fault.
 
     Those whose last message is not here yet, and those whose row was written since their messages were last read
     to the end, whichever run wrote it.
     """
     found = session.execute(
         text(
-            "SELECT vendor_id, max_message_id, last_id, synced_at FROM cw_conversations,"
-            " LATERAL (SELECT payload #>> '{messages,0,id}' AS shown) AS listed,"
-            " LATERAL (SELECT CASE WHEN shown ~ '^[0-9]{1,18}$' THEN shown::bigint ELSE 0 END AS last_id) AS vendor"
-            " WHERE connection_id = :connection AND deleted_at IS NULL"
-            " AND (last_id > max_message_id OR messages_as_of IS DISTINCT FROM synced_at)"
-            " ORDER BY last_activity_at DESC NULLS LAST"
+            "SELECT c.vendor_id, c.max_message_id, last_id, c.synced_at, e.id IS NOT NULL AS failed"
+            " FROM cw_conversations c"
+            " CROSS JOIN LATERAL (SELECT c.payload #>> '{messages,0,id}' AS shown) AS listed"
+            " CROSS JOIN LATERAL (SELECT CASE WHEN shown ~ '^[0-9]{1,18}$' THEN shown::bigint ELSE 0 END AS last_id)"
+            " AS vendor"
+            " LEFT JOIN connector_errors e ON e.connection_id = c.connection_id AND e.stream = 'messages'"
+            " AND e.unit = 'conversation:' || c.vendor_id AND e.status <> 'resolved'"
+            " WHERE c.connection_id = :connection AND c.deleted_at IS NULL"
+            " AND (last_id > c.max_message_id OR c.messages_as_of IS DISTINCT FROM c.synced_at)"
+            " ORDER BY e.id IS NOT NULL, e.error_kind IS DISTINCT FROM 'circuit_open', e.updated_at,"
+            " c.last_activity_at DESC NULLS LAST"
         ),
         {"connection": connection_id},
     )
-    return [OpenThread(row.vendor_id, row.max_message_id, row.last_id, row.synced_at) for row in found]
+    return [OpenThread(*row) for row in found]
 
 
 def advance_threads(

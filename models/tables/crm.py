@@ -139,6 +139,7 @@ class Opportunity(Mirrored, table=True):
     stage: str
     vendor_stage: str | None = Field(default=None, description="The stage's title at the vendor")
     history_until: dt.datetime | None = time_field()  # start of the stage up to which past stages were read
+    history_digest: str | None = None  # of the events that were here when they were read
     amount: Decimal | None = _money()
     currency: str | None = Field(default=None, max_length=3)
     close_date: dt.date | None = None
@@ -156,7 +157,8 @@ class OpportunityStageEvent(Scoped, table=True):
     __table_args__ = (
         child_key("crm_opportunity_stage_events", "opportunity_id", "crm_opportunities"),
         Index("ix_crm_opportunity_stage_events_opportunity", "opportunity_id", "entered_at"),
-        UniqueConstraint("opportunity_id", "stage", "entered_at", name="uq_crm_opportunity_stage_events"),
+        # Not its stage: a title may be renamed, and learnt later.
+        UniqueConstraint("opportunity_id", "entered_at", name="uq_crm_opportunity_stage_events"),
     )
 
     id: UUID = id_field()

@@ -355,7 +355,7 @@ def test_the_mirror_of_random_workspaces_is_a_function_of_them(database: str, st
     people: dict[str, Any] = {}
     deals: dict[str, Any] = {}
     once: dict[str, set[str]] = {"crm_accounts": set(), "crm_opportunities": set()}
-    events: set[tuple[str, str, dt.datetime]] = set()
+    events: dict[tuple[str, dt.datetime], str] = {}
     for state in states:
         for known, new in zip((companies, people, deals), state, strict=True):
             known.update(new)
@@ -387,13 +387,19 @@ def test_the_mirror_of_random_workspaces_is_a_function_of_them(database: str, st
         once["crm_opportunities"] |= {key for key, (*_, gone) in deals.items() if not gone}
         for key, (_, stage, day, *_) in deals.items():
             if stage and key in once["crm_opportunities"]:
-                events.add((key, normalise_stage(stage), START + dt.timedelta(days=day)))
+                # Another title at the same instant is the same event, renamed.
+                events[key, START + dt.timedelta(days=day)] = normalise_stage(stage)
         assert_mirrored(held, companies, people, deals, once, events)
         assert held.mirror().written == 0
 
 
 def assert_mirrored(
-    held: Workspace, companies: Any, people: Any, deals: Any, once: dict[str, set[str]], events: set[Any]
+    held: Workspace,
+    companies: Any,
+    people: Any,
+    deals: Any,
+    once: dict[str, set[str]],
+    events: dict[Any, str],
 ) -> None:
     def home(of: str | None) -> Any:
         lists = companies[of][0] if of in companies else ()
@@ -430,4 +436,4 @@ def assert_mirrored(
     history = everything("SELECT o.vendor_id, e.stage, e.entered_at FROM crm_opportunity_stage_events e"
                          " JOIN crm_opportunities o ON o.id = e.opportunity_id AND o.project_id = e.project_id"
                          " WHERE o.connection_id = :connection", **rows)  # fmt: skip
-    assert {tuple(row) for row in history} == events
+    assert {tuple(row) for row in history} == {(key, stage, at) for (key, at), stage in events.items()}

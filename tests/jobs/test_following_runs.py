@@ -3,17 +3,18 @@
 import threading
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlmodel import col, select
 
-from jobs import enqueue, queues, recovery, runs
+from jobs import enqueue, outbox, queues, recovery, runs
 from models.infra.database import reading, transaction
 from models.infra.errors import AppError
-from models.infra.ids import ConnectionId
+from models.infra.ids import ConnectionId, JobRunId
 from models.queries.locks import is_locked
 from models.tables.platform import JobRun, VendorConnection
-from tests.jobs.test_runs import make_connection, make_scope, outbox_size, row_of
+from tests.jobs.test_runs import lose_worker, make_connection, make_scope, outbox_size, row_of
 
 RULE = {"kind": "remove", "rule": "a rule"}
 
@@ -180,6 +181,29 @@ def test_what_was_asked_for_outlives_a_worker_that_dies_right_after_the_end(
     assert runs_of(connection) == [(enqueue.WEBHOOK, "succeeded"), (enqueue.WEBHOOK, "queued")]
     assert recovery.recover().sent == 1
     assert queues.queue(queues.SYNC).count == 2
+
+
+def test_what_was_asked_for_while_a_run_ran_follows_it_when_it_is_given_up(database: str) -> None:
+    connection = make_connection(make_scope())
+    [ref] = enqueue.request_reconciliation(connection, enqueue.CHEAP_FOR)
+    for loss in range(outbox.MAX_LOSSES):
+        lose_worker(ref.run_id)
+        if loss == 0:
+            [asked] = enqueue.request_reconciliation(connection, "anna")
+            assert asked.run_id == ref.run_id
+        became = outbox.requeue(JobRunId(UUID(ref.run_id)))
+    assert became == "given_up"
+    assert runs_of(connection) == [(enqueue.CHEAP_FOR, "failed"), ("anna", "queued")]
+    assert outbox_size() == 0
+
+
+def test_nothing_follows_a_run_that_is_given_up_and_that_nobody_asked_for_again(database: str) -> None:
+    connection = make_connection(make_scope())
+    [ref] = enqueue.request_sync(connection, "anna")
+    for _ in range(outbox.MAX_LOSSES):
+        lose_worker(ref.run_id)
+        outbox.requeue(JobRunId(UUID(ref.run_id)))
+    assert runs_of(connection) == [("anna", "failed")]
 
 
 def test_nothing_follows_at_a_connection_that_was_switched_off_meanwhile(database: str) -> None:

@@ -11,8 +11,11 @@ from rq.job import Job
 from jobs import enqueue, queues, recovery, runs
 from jobs.worker import InterruptibleWorker, make_worker
 from models.infra.clock import utcnow
+from models.infra.database import transaction
+from models.infra.ids import JobRunId
 from models.infra.redis import queue_redis
-from tests.jobs.test_runs import make_connection, make_scope, row_of, take_job
+from models.queries import job_runs
+from tests.jobs.test_runs import lose_worker, make_connection, make_scope, outbox_size, row_of, take_job
 
 
 @pytest.fixture(autouse=True)
@@ -124,6 +127,23 @@ def test_a_job_that_a_worker_is_just_taking_is_not_lost(
     between_the_looks(monkeypatch, lambda: taker.prepare_execution(job))
     assert recovery.recover(settled_s=0) == recovery.Recovered(sent=0, requeued=0, given_up=0, deleted=0)
     assert queues.queue(queues.SYNC).count == 0
+
+
+def test_what_another_version_left_stops_no_recovery_and_stays_for_it(database: str) -> None:
+    connection = make_connection(make_scope())
+    [ref] = enqueue.request_sync(connection, "anna")
+    lose_worker(ref.run_id)
+    with transaction() as session:
+        newer, _ = job_runs.create_run(
+            session, job="of_a_newer_version", subject=str(connection), requested_by="x"
+        )
+        unknown = str(newer.id)
+        job_runs.add_to_outbox(
+            session, JobRunId(newer.id), "jobs.tasks.of_a_newer_version", {"run_id": unknown}
+        )
+    assert recovery.recover(settled_s=0) == recovery.Recovered(sent=0, requeued=1, given_up=0, deleted=0)
+    assert (row_of(ref.run_id).status, row_of(unknown).status) == ("queued", "queued")
+    assert outbox_size() == 1
 
 
 def test_a_run_that_ends_between_the_two_looks_is_left_alone(

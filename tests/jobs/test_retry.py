@@ -184,6 +184,43 @@ def test_a_failed_stream_and_what_has_no_address_ask_for_a_sync(linear: Connecti
     assert retry.retry_connection(linear) == retry.Retried(tried=2, needs_sync=True)
 
 
+def test_what_only_a_sync_reads_waits_for_it_and_lets_the_others_have_their_turn(
+    linear: ConnectionId, vendors: Vendors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "_AT_MOST", 2)
+    for state in ("gone-1", "gone-2"):
+        failed(linear, state, stream="states")
+    failed(linear, an_issue(vendors))
+    rows(
+        "UPDATE connector_errors SET next_retry_at = next_retry_at - make_interval(hours => 1)"
+        " WHERE stream = 'states' RETURNING 1"
+    )
+    assert retry.retry_connection(linear) == retry.Retried(tried=2, needs_sync=True)
+    assert retry.retry_connection(linear) == retry.Retried(tried=1, resolved=1)
+    waiting = rows("SELECT attempt, next_retry_at > now() + interval '10 minutes' FROM connector_errors"
+                   " WHERE stream = 'states' AND status = 'pending'")  # fmt: skip
+    assert waiting == [(1, True), (1, True)]
+
+
+def test_a_message_that_names_no_conversation_ends_as_a_dead_letter(database: str, vendors: Vendors) -> None:
+    _, connection_id = connect(vendors, "chatwoot")
+    failed(connection_id, "123", stream="messages")
+    for _ in range(4):
+        assert retry.retry_connection(connection_id) == retry.Retried(tried=1, failed=1)
+        make_due()
+    assert the_error().status == "dead_letter"
+
+
+@pytest.mark.parametrize("unit", ["page:2", "conversation:7"])
+def test_a_part_of_a_stream_is_no_record_that_could_be_gone(
+    database: str, vendors: Vendors, unit: str
+) -> None:
+    _, connection_id = connect(vendors, "chatwoot")
+    failed(connection_id, unit, stream="conversations", conversation_id=7)
+    assert retry.retry_connection(connection_id) == retry.Retried(tried=1, needs_sync=True)
+    assert the_error().status == "pending"
+
+
 def test_a_vendor_that_is_away_keeps_what_was_not_tried(linear: ConnectionId, vendors: Vendors) -> None:
     unit = an_issue(vendors)
     failed(linear, unit)

@@ -10,7 +10,8 @@ from sqlalchemy import text
 from jobs import enqueue, tasks
 from jobs.connectors.attio.client import AttioClient
 from jobs.connectors.errors import CircuitOpen, RequestRefused, VendorDown
-from jobs.crm_mirror import mirror_connection
+from jobs.crm_mirror import count_differences, mirror_connection
+from jobs.crm_stages import normalise_stage
 from jobs.stage_history import read_histories
 from models.infra.database import reading
 from models.infra.ids import ConnectionId
@@ -65,6 +66,77 @@ def test_only_deals_that_moved_are_asked_for_again(database: str, moving_vendors
     assert read_histories(connection_id).read == 1
     assert history(name)[:-1] == before
     assert history(name)[-1][0] == "won"
+
+
+DEAL = "Thornbury: treatment booking"
+PAST = " WHERE stage = 'qualified' AND opportunity_id = (SELECT id FROM crm_opportunities WHERE name = :deal)"
+
+
+@pytest.mark.parametrize(
+    "meddle",
+    [
+        "DELETE FROM crm_opportunity_stage_events",
+        "UPDATE crm_opportunity_stage_events SET entered_at = entered_at + interval '1 hour'",
+        "UPDATE crm_opportunity_stage_events SET vendor_stage = 'Won', stage = 'won'",
+    ],
+    ids=["removed", "moved in time", "retitled"],
+)
+def test_a_past_stage_that_was_altered_behind_our_back_is_counted_and_comes_back(
+    mirrored: ConnectionId, meddle: str
+) -> None:
+    read_histories(mirrored)
+    before = history(DEAL)
+    assert count_differences(mirrored) == 0
+    assert change(f"{meddle}{PAST} RETURNING id", deal=DEAL)
+    assert history(DEAL) != before
+    assert count_differences(mirrored) == 1
+    mirror_connection(mirrored)
+    assert read_histories(mirrored).read == 1
+    assert history(DEAL) == before
+    assert count_differences(mirrored) == 0
+
+
+def test_a_past_stage_that_was_added_behind_our_back_goes_again(mirrored: ConnectionId) -> None:
+    read_histories(mirrored)
+    before = history(DEAL)
+    listed = "account_scope_id, project_id, opportunity_id, stage, vendor_stage"
+    change(
+        f"INSERT INTO crm_opportunity_stage_events ({listed}, entered_at)"  # noqa: S608 - constants
+        f" SELECT {listed}, entered_at + interval '1 hour' FROM crm_opportunity_stage_events{PAST} RETURNING id",
+        deal=DEAL,
+    )
+    assert count_differences(mirrored) == 1
+    read_histories(mirrored)
+    assert history(DEAL) == before
+
+
+def test_an_answer_without_stages_removes_none(
+    mirrored: ConnectionId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_histories(mirrored)
+    before = history(DEAL)
+    change("UPDATE crm_opportunities SET history_until = NULL RETURNING id")
+    monkeypatch.setattr(AttioClient, "stage_history", lambda *_: [])
+    assert read_histories(mirrored).events == 0
+    assert history(DEAL) == before
+
+
+def test_a_renamed_stage_is_the_same_event_whenever_its_title_is_learnt(
+    mirrored: ConnectionId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_histories(mirrored)
+    before = history(DEAL)
+    change(
+        "UPDATE attio_deals SET stage = 'Gone', payload = replace(payload::text, '\"Lost\"', '\"Gone\"')::jsonb"
+        " WHERE name = :deal RETURNING id",
+        deal=DEAL,
+    )
+    mirror_connection(mirrored)
+    assert history(DEAL) == [*before[:-1], ("unmapped", "Gone", before[-1][2])]
+    monkeypatch.setitem(normalise_stage.__globals__["_BY_TITLE"], "gone", "lost")
+    mirror_connection(mirrored)
+    assert history(DEAL) == [*before[:-1], ("lost", "Gone", before[-1][2])]
+    assert mirror_connection(mirrored).written == 0
 
 
 def test_a_vendor_that_goes_away_keeps_what_was_read_and_the_rest_its_turn(

@@ -62,3 +62,33 @@ def test_a_pass_that_runs_out_of_time_leaves_unknown_what_it_did_not_reach(small
     after = shown(scope)
     assert {stream for stream, pct in after.items() if pct is not None} == {"inboxes", "conversations"}
     assert {"contacts", "messages", "attachments"} <= after.keys()
+
+
+def test_messages_that_no_sync_can_read_are_unknown_however_young_their_last_figure_is(
+    small: SmallVendors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope, connection = small.connect("chatwoot")
+    run_sync(connection)
+    measure(connection, deep=False)
+    assert shown(scope)["messages"] == 100.0
+    run_sync(connection)
+    assert "messages" not in measure(connection, deep=False).streams, "a young figure stands"
+    conversation = next(iter(small.tenant.account.conversations))
+    change = {"conversation": conversation, "text": "new"}
+    small.control("POST", "change", vendor="chatwoot", name="message", fields=change)
+    answer = small.bridge.handle_request
+
+    def without_messages(request: httpx.Request) -> httpx.Response:
+        broken = request.url.path.endswith("/messages")
+        return httpx.Response(500, json={"error": "down"}) if broken else answer(request)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(small.bridge, "handle_request", without_messages)
+        assert run_sync(connection).status == "degraded"
+        small.forget_failures()
+        measure(connection, deep=False)
+    assert shown(scope)["messages"] is None
+    small.forget_failures()
+    run_sync(connection)
+    measure(connection, deep=False)
+    assert shown(scope)["messages"] == 100.0

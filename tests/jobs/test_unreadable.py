@@ -9,6 +9,8 @@ import pytest
 from jobs import sync
 from jobs.repair import repair_connection
 from jobs.retry import retry_connection
+from models.infra.database import reading
+from models.queries.connector_overview import count_streams, list_connections
 from tests.jobs.copies import change, measure, run_sync
 from tests.jobs.small_vendors import SmallVendors
 from tests.jobs.spoiling import Spoil, Spoiler, errors, rows, state
@@ -101,12 +103,16 @@ def test_a_relation_without_an_end_is_set_aside_until_it_has_one_or_is_gone(
         if relations:
             relations["nodes"].insert(0, broken)
 
-    _, connection_id = small.connect("linear")
+    scope, connection_id = small.connect("linear")
     run_sync(connection_id)
     blocked = rows("SELECT vendor_id, blocked_by FROM linear_issues WHERE blocked_by <> '{}' ORDER BY 1")
     patch = spoiled(spoil)
     assert run_sync(connection_id).status == "ok"
     assert errors() == [("relations", "r", "bad_record")]
+    with reading() as session:
+        connections = list_connections(session, scope.id)
+        shown = {each.stream: each.errors for each in count_streams(session, scope.all, connections, {})}
+    assert shown["issues"] == 1, "relations have no records: they are counted with those that they are of"
     assert blocked
     assert (
         rows("SELECT vendor_id, blocked_by FROM linear_issues WHERE blocked_by <> '{}' ORDER BY 1") == blocked
@@ -232,6 +238,32 @@ def test_one_odd_item_of_a_list_ends_no_stream_and_keeps_no_other_out(
         assert 0 < missing <= len(there["conversations"])
     else:
         assert missing == lost
+
+
+def test_the_error_of_a_note_that_is_gone_ends_when_two_whole_lists_have_not_shown_it(
+    small: SmallVendors, spoiled: Spoiler
+) -> None:
+    notes = small.tenant.attio.notes
+    victim, other = sorted(notes)[:2]
+
+    def spoil(request: httpx.Request, body: Any) -> None:
+        if request.url.path == "/v2/notes":
+            for item in body["data"]:
+                if item["id"]["note_id"] in (victim, other):
+                    item["created_at"] = "yesterday"
+
+    _, connection_id = small.connect("attio")
+    patch = spoiled(spoil)
+    assert run_sync(connection_id).status == "ok"
+    assert {unit for _, unit, _ in errors()} == {victim, other}
+    del notes[victim]
+    for left in ({victim, other}, {other}):
+        small.hours.forward(3600)
+        run_sync(connection_id)
+        assert {unit for _, unit, _ in errors()} == left
+    patch.undo()
+    run_sync(connection_id)
+    assert errors() == []
 
 
 def test_an_answer_of_a_shape_nobody_foresaw_ends_its_stream_alone(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, cast
 
 import httpx
@@ -22,6 +23,7 @@ from jobs.connectors.attio import normalize
 from jobs.connectors.attio.schema import OBJECTS, RECORD_ID, Schema, from_json, read_schema
 from jobs.connectors.base import Advance, Page, Record, Window, normalise_all, page_numbers
 from jobs.connectors.errors import SchemaChanged, VendorError
+from jobs.connectors.holes import Holes
 from jobs.connectors.http import NotThere, VendorHttp
 from jobs.connectors.parsing import json_of
 from jobs.connectors.readable import read_each
@@ -86,12 +88,12 @@ class AttioClient:
         """Release the connections."""
         self._http.close()
 
-    def pages(self, stream: str, window: Window) -> Generator[Page]:  # noqa: ARG002 - every stream is read whole
+    def pages(self, stream: str, window: Window) -> Generator[Page]:
         """Yield the pages of ``stream``. Raises VendorError, KeyError for an unknown stream."""
         if stream == "notes":
-            return self._notes()
+            return self._notes(window)
         if stream == "tasks":
-            return self._tasks()
+            return self._tasks(window)
         return self._records(stream)
 
     def fetch_one(self, stream: str, vendor_id: str) -> Record | None:
@@ -174,7 +176,7 @@ class AttioClient:
             return shown
         return self._page_patterns[stream].replace(RECORD_ID, record_id)
 
-    def _notes(self) -> Generator[Page]:
+    def _notes(self, window: Window) -> Generator[Page]:
         members = self._member_names()
 
         def normalise(item: dict[str, Any]) -> Record:
@@ -182,13 +184,14 @@ class AttioClient:
             return normalize.note(item, members=members, app_url=page)
 
         return self._listed(
-            "notes", {"limit": _NOTES_LIMIT}, normalise, lambda item: str(item["id"]["note_id"])
+            "notes", window, {"limit": _NOTES_LIMIT}, normalise, lambda item: str(item["id"]["note_id"])
         )
 
-    def _tasks(self) -> Generator[Page]:
+    def _tasks(self, window: Window) -> Generator[Page]:
         members = self._member_names()
         return self._listed(
             "tasks",
+            window,
             {"limit": _RECORDS_LIMIT, "sort": "created_at:asc"},
             lambda item: normalize.task(item, members=members, objects=self._object_slug),
             lambda item: str(item["id"]["task_id"]),
@@ -197,22 +200,41 @@ class AttioClient:
     def _listed(
         self,
         stream: str,
+        window: Window,
         params: dict[str, Any],
         normalise: Callable[[dict[str, Any]], Record],
         vendor_id: Callable[[Any], str],
     ) -> Generator[Page]:
-        """Yield the pages of a list that is read with GET; ``params`` hold its page size."""
+        """Yield the pages of a list that is read with GET; ``params`` hold its page size.
+
+        It is read whole every time, so that what is left out of it has its next turn with the next reading.
+        """
         advance = Advance(f"{stream}.offset")
         limit = params["limit"]
+        known = window.committed.get("holes", ())
+        holes = Holes(known, parks=window.parks)
         for page in page_numbers(stream):
-            body = self._http.get_json(f"/v2/{stream}", {**params, "offset": page * limit})
-            items = _data(body, stream)
+            query = {**params, "offset": page * limit}
+            try:
+                items = holes.take(page + 1, partial(self._list_page, stream, query))
+            except VendorError:
+                if holes.any:
+                    yield Page(stream, (), cursor=holes.cursor)
+                raise
+            if items is None:
+                continue
             advance.check(items)
             records, rejected = normalise_all(stream, items, normalise, vendor_id)
             last = len(items) < limit
-            yield Page(stream, records, rejected, scanned_all=last and not rejected)
+            parts = holes.end() if last else {}
+            found = Page(stream, records, rejected, scanned_all=last and not rejected and not holes.any)
+            yield replace(found, cursor=holes.cursor if last and (holes.any or known) else None, **parts)
             if last:
+                holes.raise_first()
                 return
+
+    def _list_page(self, stream: str, query: dict[str, Any], tries: int) -> list[dict[str, Any]]:
+        return _data(self._http.get_json(f"/v2/{stream}", query, tries=tries), stream)
 
     def _member_names(self) -> dict[str, str]:
         if self._members is None:

@@ -14,7 +14,7 @@ How changes are found (the API has no change feed):
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 
 from jobs.connectors.base import (
     Page,
+    Parked,
     Position,
     Record,
     Thread,
@@ -30,18 +31,28 @@ from jobs.connectors.base import (
     page_numbers,
     parse_epoch,
     parse_time,
+    thread_unit,
 )
 from jobs.connectors.chatwoot import normalize
 from jobs.connectors.chatwoot.answers import classify, conversation_list, count_of, payload_of
 from jobs.connectors.chatwoot.listing import (
     Items,
     Listed,
+    Read,
     read_both_ways,
     read_from_the_end,
     read_there_and_back,
 )
-from jobs.connectors.errors import AnswerTooLong, NotInTime, SchemaChanged
-from jobs.connectors.http import NotThere, VendorHttp
+from jobs.connectors.errors import (
+    AnswerTooLong,
+    CircuitOpen,
+    NotInTime,
+    SchemaChanged,
+    VendorDown,
+    VendorError,
+)
+from jobs.connectors.holes import Holes
+from jobs.connectors.http import ATTEMPTS, NotThere, VendorHttp
 from jobs.connectors.readable import read_each
 from jobs.connectors.side_by_side import side_by_side
 from models.infra.clock import utcnow
@@ -139,56 +150,88 @@ class ChatwootClient:
 
     def _conversations(self, window: Window) -> Generator[Page]:
         since = parse_time(window.committed.get("since"))
-        if since is not None and window.run_start - since < _UPDATED_WITHIN_AT_MOST:
-            yield from self._updated_conversations(since, window)
-            return
-        yield from self._all_conversations(window)
+        holes = Holes(window.committed.get("holes", ()), parks=window.parks)
+        if since is None or window.run_start - since >= _UPDATED_WITHIN_AT_MOST:
+            yield from self._all_conversations(window, holes)
+        elif not (yield from self._updated_conversations(since, window, holes)) and holes.known:
+            number = holes.known[0]
+            if holes.take(number, partial(self._list_conversations, number)) is None:
+                cursor = {"since": window.run_start.isoformat(), **holes.cursor}
+                yield Page("conversations", (), cursor=cursor, parked=holes.parked())
+            else:
+                # What deletes have moved out of the page meanwhile, only a whole reading shows.
+                yield from self._all_conversations(window, holes, anew=True)
+        holes.raise_first()
 
-    def _updated_conversations(self, since: dt.datetime, window: Window) -> Iterator[Page]:
+    def _updated_conversations(
+        self, since: dt.datetime, window: Window, holes: Holes
+    ) -> Generator[Page, None, bool]:
+        """Yield what changed; returns whether everything was read instead."""
+
         def params() -> dict[str, Any]:
             # The vendor counts back from when it is asked, which pauses and retries put off.
             seconds = int((utcnow() - since + _OVERLAP).total_seconds())
             return {"status": "all", "assignee_type": "all", "updated_within": seconds}
 
         try:
-            items, total = conversation_list(self._http.get_json("/conversations", params))
-        except (NotInTime, AnswerTooLong) as error:
-            # It is unpaged, and the longer it waits the longer it gets: everything instead, page by page.
-            log.warning("chatwoot_changes_too_many", since=since.isoformat(), error=str(error))
-            yield from self._all_conversations(replace(window, committed={}))
-            return
+            tries = holes.tries
+            items, total = conversation_list(self._http.get_json("/conversations", params, tries=tries))
+        except (VendorDown, AnswerTooLong) as error:
+            if not isinstance(error, (NotInTime, AnswerTooLong)) and not window.parks:
+                raise
+            if isinstance(error, CircuitOpen):
+                raise
+            # It is unpaged: the longer it waits the longer it gets, and one record that the vendor cannot show takes
+            # all others along. Everything instead, page by page.
+            log.warning("chatwoot_changes_not_read", since=since.isoformat(), error=str(error))
+            holes.suspect(error)
+            yield from self._all_conversations(window, holes, anew=True)
+            return True
         if len(items) == _CONVERSATIONS_A_PAGE < total:
             # A Chatwoot that does not know `updated_within` answers like this, with the first page of its list.
             log.warning("chatwoot_changes_may_be_a_page", since=since.isoformat(), total=total)
-            yield from self._all_conversations(replace(window, committed={}))
-            return
-        cursor = {"since": window.run_start.isoformat()}
+            yield from self._all_conversations(window, holes, anew=True)
+            return True
+        cursor = {"since": window.run_start.isoformat(), **holes.cursor}
         yield self._conversation_page(items, cursor=cursor, total=total, met=_senders(items))
+        return False
 
-    def _all_conversations(self, window: Window) -> Iterator[Page]:
+    def _all_conversations(
+        self, window: Window, holes: Holes, *, anew: bool = False
+    ) -> Generator[Page, None, None]:
         # The start of the backfill is kept: what changes while it runs is asked for afterwards.
         started = parse_time(window.committed.get("backfill_started")) or window.run_start
         below = window.committed.get("backfill_below")
-        if window.run_start - started >= _UPDATED_WITHIN_AT_MOST:  # too long ago to be asked for: anew
+        # Too long ago to be asked for: from its beginning.
+        if anew or window.run_start - started >= _UPDATED_WITHIN_AT_MOST:
             started, below = window.run_start, None
-        for listed in read_from_the_end(self._list_conversations, "conversations.page", below):
-            ended = listed.below == 1
-            cursor: dict[str, Any] = {"since": started.isoformat()}
-            if not ended:
-                cursor = {"backfill_started": started.isoformat(), "backfill_below": listed.below}
-            yield self._conversation_page(
-                listed.items,
-                cursor=cursor,
-                total=listed.total,
-                met=_strangers(listed.items),
-                scanned_all=ended and below is None,
-            )
+        reached: Mapping[str, Any] = window.committed
+        read = _leaving_out(holes, self._list_conversations)
+        try:
+            for listed in read_from_the_end(read, "conversations.page", below):
+                ended = listed.below == 1
+                reached = {"backfill_started": started.isoformat(), "backfill_below": listed.below}
+                if ended:
+                    reached = {"since": started.isoformat()}
+                parts = holes.end() if ended else {}
+                page = self._conversation_page(
+                    listed.items,
+                    cursor={**reached, **holes.cursor},
+                    total=listed.total,
+                    met=_strangers(listed.items),
+                    scanned_all=ended and below is None and not holes.any,
+                )
+                yield replace(page, **parts)
+        except VendorError:
+            if holes.any:
+                yield Page("conversations", (), cursor={**reached, **holes.cursor})
+            raise
         if below is not None:
-            yield from self._updated_conversations(started, window)
+            yield from self._updated_conversations(started, window, holes)
 
-    def _list_conversations(self, page: int) -> tuple[Items, int]:
+    def _list_conversations(self, page: int, tries: int) -> tuple[Items, int]:
         params = {"status": "all", "assignee_type": "all", "sort_by": "created_at_asc", "page": page}
-        return conversation_list(self._http.get_json("/conversations", params))
+        return conversation_list(self._http.get_json("/conversations", params, tries=tries))
 
     def _conversation_page(
         self,
@@ -226,45 +269,68 @@ class ChatwootClient:
     def _contacts(self, window: Window) -> Generator[Page]:
         since = parse_time(window.committed.get("since"))
         scanned = parse_time(window.committed.get("scanned_at"))
+        holes = Holes(window.committed.get("holes", ()), parks=window.parks)
         due = scanned is None or window.run_start - scanned >= _CONTACT_SCAN_EVERY
         if since is None or due or "scan" in window.committed:
-            return self._all_contacts(window)
-        return self._changed_contacts(window, since)
+            yield from self._all_contacts(window, holes)
+        else:
+            cursor = yield from self._changed_contacts(window, since)
+            if holes.known:
+                number = holes.known[0]
+                if holes.take(number, partial(self._list_contacts, "created_at", number)) is None:
+                    yield Page("contacts", (), cursor={**cursor, **holes.cursor}, parked=holes.parked())
+                else:
+                    yield from self._all_contacts(replace(window, committed=cursor), holes)
+        holes.raise_first()
 
-    def _all_contacts(self, window: Window) -> Generator[Page]:
+    def _all_contacts(self, window: Window, holes: Holes) -> Generator[Page, None, None]:
         # A scan that was killed goes on; what became active since it started is asked for afterwards.
         scan = dict(window.committed.get("scan") or {})
         below, above = scan.get("below"), scan.get("above")
         since = scan.setdefault("since", self._started(window))
         twice = scan.setdefault("twice", window.lasting and "scanned_at" not in window.committed)
-        read = partial(self._list_contacts, "created_at")
+        read = _leaving_out(holes, partial(self._list_contacts, "created_at"))
         what = "contacts.page"
-        for listed in (
-            read_both_ways(read, what, below, above) if twice else read_from_the_end(read, what, below)
-        ):
-            reached = {**scan, "below": listed.below, "above": listed.above}
-            yield replace(self._contact_page(listed), cursor={**window.committed, "scan": reached})
-        cursor = {"since": since, "scanned_at": window.run_start.isoformat()}
-        yield Page("contacts", (), cursor=cursor, scanned_all=below is None)
+        try:
+            for listed in (
+                read_both_ways(read, what, below, above) if twice else read_from_the_end(read, what, below)
+            ):
+                scan |= {"below": listed.below, "above": listed.above}
+                cursor = {**window.committed, "scan": {**scan}, **holes.cursor}
+                yield replace(self._contact_page(listed), cursor=cursor)
+        except VendorError:
+            if holes.any:
+                yield Page("contacts", (), cursor={**window.committed, "scan": {**scan}, **holes.cursor})
+            raise
+        parts = holes.end()
+        cursor = {"since": since, "scanned_at": window.run_start.isoformat(), **holes.cursor}
+        yield Page("contacts", (), cursor=cursor, scanned_all=below is None and not holes.any, **parts)
         if below is not None:
             started = parse_time(since) or window.run_start
             yield from self._changed_contacts(replace(window, committed=cursor), started)
 
-    def _changed_contacts(self, window: Window, since: dt.datetime) -> Generator[Page]:
+    def _changed_contacts(
+        self, window: Window, since: dt.datetime
+    ) -> Generator[Page, None, Mapping[str, Any]]:
+        """Yield who changed; returns the cursor, which does not move past a page that could not be read."""
         for field in ("last_activity_at", "created_at"):
-            read = partial(self._list_contacts, f"-{field}")
+            holes = Holes((), parks=window.parks)
+            read = _leaving_out(holes, partial(self._list_contacts, f"-{field}"))
             is_last = _reaches(field, since - _OVERLAP)
             for listed in read_there_and_back(read, f"contacts.page by {field}", is_last):
                 yield self._contact_page(listed)
-        yield Page("contacts", (), cursor={**window.committed, "since": self._started(window)})
+            holes.raise_first()
+        cursor = {**window.committed, "since": self._started(window)}
+        yield Page("contacts", (), cursor=cursor)
+        return cursor
 
     def _started(self, window: Window) -> str:
         # Contacts are compared by the vendor's times; conversations are asked for by a span, which no clock moves.
         return self._http.bounds_of(window.run_start)[0].isoformat()
 
-    def _list_contacts(self, sort: str, page: int) -> tuple[Items, int]:
+    def _list_contacts(self, sort: str, page: int, tries: int) -> tuple[Items, int]:
         params = {"page": page, "sort": sort, "include_contact_inboxes": "false"}
-        body = self._http.get_json("/contacts", params)
+        body = self._http.get_json("/contacts", params, tries=tries)
         return payload_of(body, "contacts"), count_of(body.get("meta"), "count", "contacts.meta")
 
     def _contact_page(self, listed: Listed) -> Page:
@@ -277,14 +343,15 @@ class ChatwootClient:
         return Page("contacts", records, rejected, total=listed.total)
 
     def _messages(self, window: Window) -> Generator[Page]:
-        return side_by_side(window.threads(), self._thread, width=self._parallel)
+        park = _park_thread if window.parks else None
+        return side_by_side(window.threads(), self._thread, width=self._parallel, park=park)
 
     def _thread(self, thread: Thread) -> Iterator[Page]:
         path = f"/conversations/{thread.vendor_id}/messages"
         position = thread.max_message_id
         if position:
             # The newest 20 again: an edit or a delete of a recent message shows nowhere else.
-            items = self._read(path, {})
+            items = self._read(path, {}, tries=1 if thread.failed_before else ATTEMPTS)
             ids = _message_ids(items)
             if len(items) < _MESSAGES_NEWEST or min(ids, default=position) <= position:
                 yield self._message_page(thread, items, max([position, *ids]), ended=True)
@@ -292,7 +359,7 @@ class ChatwootClient:
             # Between them and what is here lies a gap: the position stays below it.
             yield self._message_page(thread, items, position)
         for _ in page_numbers(f"messages of {path}"):
-            items = self._read(path, {"after": position})
+            items = self._read(path, {"after": position}, tries=1 if thread.failed_before else ATTEMPTS)
             ids = _message_ids(items)
             newest = max(ids, default=position)
             # Of a few without ids nothing can be said; a whole page of them would come again and again.
@@ -305,9 +372,9 @@ class ChatwootClient:
             if ended:
                 return
 
-    def _read(self, path: str, params: dict[str, Any]) -> list[dict[str, Any]]:
+    def _read(self, path: str, params: dict[str, Any], *, tries: int) -> list[dict[str, Any]]:
         try:
-            return payload_of(self._http.get_json(path, params), "messages")
+            return payload_of(self._http.get_json(path, params, tries=tries), "messages")
         except NotThere:
             return []  # deleted between the list and this call; the sweep tombstones it
 
@@ -329,6 +396,16 @@ class ChatwootClient:
 
 def _inbox_name(item: dict[str, Any]) -> tuple[str, str]:
     return str(item["id"]), str(item["name"])
+
+
+def _leaving_out(holes: Holes, read: Callable[[int, int], tuple[Items, int]]) -> Read:
+    """Return a reader of pages by number that leaves out what cannot be read."""
+    return lambda number: holes.take(number, partial(read, number))
+
+
+def _park_thread(thread: Thread, error: VendorError) -> Page:
+    payload = {"conversation_id": thread.vendor_id}
+    return Page("messages", (), parked=(Parked(thread_unit(thread.vendor_id), error, payload),))
 
 
 def _id(item: Any) -> str:

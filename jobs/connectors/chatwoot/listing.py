@@ -5,6 +5,8 @@ that enters moves them towards higher ones. What moves against the reading, onto
 So a list in which rows enter at the end is read from its last page to its first: no delete hides anything, however long
 ago the page before was read. Where rows enter in the middle or at the front too, it is read in both directions: one move
 hides a row from one direction at most. What two moves at once hide from both comes with the next scan or comparison.
+
+A page that cannot be read and is left out (`connectors.holes`) is passed over; no page is taken for the last one then.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ from jobs.connectors.base import page_numbers
 from jobs.connectors.errors import SchemaChanged
 
 Items = list[dict[str, Any]]
-Read = Callable[[int], tuple[Items, int]]
-"""From a page's number, 1 for the first, to its items and the vendor's count of the whole list."""
+Read = Callable[[int], tuple[Items, int] | None]
+"""From a page's number, 1 for the first, to its items and the vendor's count of the whole list; None: it is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +42,33 @@ def read_from_the_end(read: Read, what: str, below: int | None = None) -> Iterat
     Rows that enter at the end meanwhile may be missing. Raises SchemaChanged for a page number that the vendor ignores,
     and for rows that are counted and not shown.
     """
-    opening, total = read(1)
-    if below is None and len(opening) == total:
+    first, opening, total = _open(read, what)
+    if first == 1 and below is None and len(opening) == total:
         yield Listed(opening, total, below=1)
+        return
+    if first > 1 and not opening:  # there are only pages that were left out
+        yield Listed([], total, below=1)
         return
     if total and not opening:
         raise SchemaChanged(what, f"{total} are counted and none is shown")
-    watch = _Watch(what, opening)
+    watch = _Watch(what, opening if first == 1 else [])
     if below is None:
         # The first page that is not full ends the list, whatever the count says.
-        for number in page_numbers(what, first=max(2, total // len(opening) + 1)):
-            items, total = read(number)
+        for number in page_numbers(what, first=max(2, total // max(1, len(opening)) + 1)):
+            if (page := read(number)) is None:
+                continue
+            items, total = page
             watch.check(items)
             if len(items) < len(opening):
                 below = number
                 yield Listed(items, total, below)
                 break
     for number in range((below or 1) - 1, 0, -1):
-        items, total = read(number)
+        if (page := read(number)) is None:
+            if number == 1:
+                yield Listed([], total, below=1)
+            continue
+        items, total = page
         watch.check(items, is_first=number == 1)
         yield Listed(items, total, below=number)
 
@@ -73,7 +84,7 @@ def read_both_ways(
     size = total = 0
     shown: set[Any] = set()
     if below == 1:
-        opening, total = read(1)
+        _, opening, total = _open(read, what)
         size = len(opening)
     else:
         for listed in read_from_the_end(read, what, below):
@@ -81,9 +92,11 @@ def read_both_ways(
             shown.update(_ids(listed.items))
             yield listed
     for number in page_numbers(what, first=(above or 1) + 1):
-        if (number - 1) * size >= total:
+        if (number - 1) * size >= total or not size:
             return
-        items, total = read(number)
+        if (page := read(number)) is None:
+            continue
+        items, total = page
         missed = [] if shown.issuperset(_ids(items)) else items
         yield Listed(missed, total, below=1, above=number)
 
@@ -95,14 +108,25 @@ def read_there_and_back(read: Read, what: str, is_last: Callable[[Items], bool])
     """
     watch, reached = _Watch(what, []), 1
     for number in page_numbers(what, first=1):
-        items, total = read(number)
+        if (page := read(number)) is None:
+            continue
+        items, total = page
         watch.check(items)
         yield Listed(items, total)
         reached = number
         if not items or is_last(items):
             break
     for number in range(reached - 1, 0, -1):
-        yield Listed(*read(number))
+        if (page := read(number)) is not None:
+            yield Listed(*page)
+
+
+def _open(read: Read, what: str) -> tuple[int, Items, int]:
+    """Return the number, the items and the count of the first page that can be read: it shows how many a page holds."""
+    for number in page_numbers(what, first=1):
+        if (page := read(number)) is not None:
+            return number, *page
+    raise AssertionError("page_numbers ends in an error")
 
 
 class _Watch:

@@ -1,6 +1,6 @@
 """Numbered pages of a list whose rows move while it is read: what was there all the time is never missed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -142,3 +142,31 @@ def test_a_list_without_an_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_count_that_no_list_can_have_is_an_error() -> None:
     with pytest.raises(SchemaChanged, match="more than"):
         list(listing.read_from_the_end(lambda _: ([{"id": 1}], 10**12), "list"))
+
+
+@pytest.mark.parametrize("count", [7, 9, 10])
+@pytest.mark.parametrize("left_out", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    "reading",
+    [
+        listing.read_from_the_end,
+        listing.read_both_ways,
+        lambda read, what: listing.read_there_and_back(read, what, lambda _: False),
+    ],
+    ids=["from the end", "both ways", "there and back"],
+)
+def test_a_page_that_is_left_out_hides_itself_alone(
+    reading: Callable[[listing.Read, str], Iterator[listing.Listed]], left_out: int, count: int
+) -> None:
+    moving = Moving(count, 3, iter(()))
+    hidden = set(range(count)[(left_out - 1) * 3 : left_out * 3])
+    shown = ids(reading(lambda number: None if number == left_out else moving.read(number), "list"))
+    assert shown == set(range(count)) - hidden
+
+
+def test_a_list_of_one_page_that_is_left_out_is_read_to_its_end() -> None:
+    moving = Moving(2, 3, iter(()))
+    read = list(
+        listing.read_from_the_end(lambda number: None if number == 1 else moving.read(number), "list")
+    )
+    assert [(each.items, each.below) for each in read] == [([], 1)]
