@@ -51,7 +51,7 @@ def present(row: ErrorRow, locale: str) -> ErrorLine:
     )
     return ErrorLine(
         id=row.error_id,
-        unit=place if row.unit == "stream" else f"{place} · {row.unit}",
+        unit=place if row.unit == "stream" else f"{place} · {_named(row.unit, locale)}",
         reason=text_or(locale, f"connector_error.{row.kind}", row.kind),
         detail=row.message,
         chip=present_chip(row.status, locale),
@@ -62,6 +62,12 @@ def present(row: ErrorRow, locale: str) -> ErrorLine:
         since_iso=row.failed_at.isoformat() if row.failed_at else "",
         is_dead=row.status == "dead_letter",
     )
+
+
+def _named(unit: str, locale: str) -> str:
+    """A part of a stream in the reader's language (`page:2`, `conversation:17`); a record's id as it is."""
+    kind, _, key = unit.partition(":")
+    return text(locale, f"errors.{kind}", key=key) if kind in ("page", "conversation") and key else unit
 
 
 def present_payload(error_id: str, payload: ErrorPayload, locale: str) -> OpenPayload:

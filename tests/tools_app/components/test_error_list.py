@@ -24,6 +24,8 @@ def test_a_record_is_named_with_its_stream_and_the_vendors_message_stays() -> No
 
 def test_a_whole_stream_is_named_without_a_record() -> None:
     assert present(replace(ROW, unit="stream"), "ru").unit == "Linear · Задачи"
+    assert present(replace(ROW, unit="page:2"), "ru").unit == "Linear · Задачи · страница 2"
+    assert present(replace(ROW, unit="conversation:17"), "en").unit == "Linear · Issues · conversation 17"
 
 
 def test_a_dead_letter_has_no_next_time_and_counts_in_russian() -> None:
