@@ -41,7 +41,7 @@ pytestmark = pytest.mark.usefixtures("redis")
 @pytest.fixture
 def asking(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ask]:
     """Asks once a server that does as told with its connections; returns what the client makes of the answer."""
-    monkeypatch.setattr("jobs.connectors.http._ATTEMPTS", 1)
+    monkeypatch.setattr("jobs.connectors.http.ATTEMPTS", 1)
     over = threading.Event()
 
     def ask(
@@ -141,7 +141,7 @@ def test_a_host_whose_address_is_not_found_in_time_is_not_waited_for(monkeypatch
         raise socket.gaierror("no such host")
 
     looking_up(monkeypatch, "slow.example", found)
-    monkeypatch.setattr("jobs.connectors.http._ATTEMPTS", 1)
+    monkeypatch.setattr("jobs.connectors.http.ATTEMPTS", 1)
     client = VendorHttp("attio", "http://slow.example", {}, timeout_s=0.3, classify=lambda _: None)
     with pytest.raises(VendorDown, match="no answer in time"):
         client.get_json("/x")
