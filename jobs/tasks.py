@@ -5,8 +5,8 @@ Heavy modules are imported where they are needed: a worker that only syncs never
 
 import dataclasses
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from jobs import cascade, enqueue, runs
@@ -265,38 +265,46 @@ def deliver_outbound(account_scope_id: str, run_id: str) -> None:
 
 def detect_signals(account_scope_id: str, run_id: str) -> None:
     """Detect the signals of an account scope; asks for another run when more messages wait than one run reads."""
-    identity = AccountScopeId(UUID(account_scope_id))
 
-    def work(run: runs.Run) -> runs.JobOutcome:
+    def detect(scope: AccountScopeId, report: Callable[[int], None]) -> Mapping[str, Any]:
         from jobs.signals import scan  # noqa: PLC0415
 
-        found = scan.detect_signals(identity, lambda read: run.progress(stream="messages", rows=read))
-        return runs.JobOutcome(counts=found.counts())
+        return scan.detect_signals(scope, report).counts()
 
-    outcome = runs.execute(run_id, work)
-    if outcome is None:
-        return
-    if outcome.counts["more"]:
-        enqueue.request_signals(identity, "signals")
-    cascade.follow("signals", identity, outcome.counts, "signals")
+    _read_messages("signals", account_scope_id, run_id, detect, enqueue.request_signals)
 
 
 def extract_agreements(account_scope_id: str, run_id: str) -> None:
     """Extract and settle the agreements of an account scope; asks for another run when more messages wait."""
+
+    def extract(scope: AccountScopeId, report: Callable[[int], None]) -> Mapping[str, Any]:
+        from jobs.agreements import scan  # noqa: PLC0415
+
+        return scan.extract_agreements(scope, report).counts()
+
+    _read_messages("agreements", account_scope_id, run_id, extract, enqueue.request_agreements)
+
+
+def _read_messages(
+    job: str,
+    account_scope_id: str,
+    run_id: str,
+    read: Callable[[AccountScopeId, Callable[[int], None]], Mapping[str, Any]],
+    ask_again: Callable[[AccountScopeId, str], object],
+) -> None:
+    """Run a job that reads an account scope's messages: it reports how many, and goes on while more of them wait."""
     identity = AccountScopeId(UUID(account_scope_id))
 
     def work(run: runs.Run) -> runs.JobOutcome:
-        from jobs.agreements import scan  # noqa: PLC0415
-
-        found = scan.extract_agreements(identity, lambda read: run.progress(stream="messages", rows=read))
-        return runs.JobOutcome(counts=found.counts())
+        counts = read(identity, lambda rows: run.progress(stream="messages", rows=rows))
+        return runs.JobOutcome(counts=counts)
 
     outcome = runs.execute(run_id, work)
     if outcome is None:
         return
     if outcome.counts["more"]:
-        enqueue.request_agreements(identity, "agreements")
-    cascade.follow("agreements", identity, outcome.counts, "agreements")
+        ask_again(identity, job)
+    cascade.follow(job, identity, outcome.counts, job)
 
 
 def dispatch(name: str) -> None:

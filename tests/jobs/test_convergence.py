@@ -233,8 +233,8 @@ def set_page_sizes(monkeypatch: pytest.MonkeyPatch, page: int, *, narrow: bool) 
         "jobs.connectors.linear.client._PAGE_SIZES": (page,),
         "jobs.sandbox.chatwoot.app.CONVERSATIONS_A_PAGE": page,
         "jobs.sandbox.chatwoot.app.CONTACTS_A_PAGE": page,
-        "jobs.connectors.chatwoot.client._MESSAGES_NEWEST": newest,
-        "jobs.connectors.chatwoot.client._MESSAGES_AFTER": after,
+        "jobs.connectors.chatwoot.messages._MESSAGES_NEWEST": newest,
+        "jobs.connectors.chatwoot.messages._MESSAGES_AFTER": after,
         "jobs.sandbox.chatwoot.finders.MESSAGES_NEWEST": newest,
         "jobs.sandbox.chatwoot.finders.MESSAGES_AFTER": after,
     }.items():

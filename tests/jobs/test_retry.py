@@ -143,7 +143,7 @@ def test_an_old_message_is_read_from_its_conversation_and_nothing_else_is_touche
     _, connection_id = connect(vendors, "chatwoot")
     run_sync(connection_id)
     # So narrow that the first message is far from the newest ones.
-    monkeypatch.setattr("jobs.connectors.chatwoot.client._MESSAGES_NEWEST", 1)
+    monkeypatch.setattr("jobs.connectors.chatwoot.messages._MESSAGES_NEWEST", 1)
     [(conversation, message, position)] = rows(
         "SELECT c.vendor_id, min(m.vendor_id::bigint)::text, c.max_message_id FROM cw_messages m"
         " JOIN cw_conversations c ON c.id = m.conversation_id GROUP BY c.id ORDER BY count(*) DESC LIMIT 1"

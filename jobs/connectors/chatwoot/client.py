@@ -4,8 +4,7 @@ How changes are found (the API has no change feed):
 - conversations: first a backfill by ``created_at`` ascending, from the last page to the first: new rows only append, and
   what moves up after a delete moves to pages still to come (``listing``); later ``updated_within`` seconds, which answers unpaged:
   where that is more than one answer can bring, or looks like a page after all, everything is paged through again.
-- messages: by id after the highest one already here, several conversations side by side; the newest ones of a touched
-  conversation are read again, because messages have no ``updated_at`` and edits show in no list.
+- messages: conversation by conversation (``messages``).
 - contacts: the list shows only those with e-mail, phone or identifier; the others arrive as ``meta.sender``. One that gets
   an address enters the list in its middle, so the first scan goes both ways. Between scans: who was active, who is
   new, and whoever a changed conversation shows.
@@ -17,21 +16,15 @@ import datetime as dt
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from typing import Any, ClassVar
 
 from jobs.connectors.base import (
     Page,
-    Parked,
-    Position,
     Record,
-    Thread,
     Window,
     normalise_all,
-    page_numbers,
     parse_epoch,
     parse_time,
-    thread_unit,
 )
 from jobs.connectors.chatwoot import normalize
 from jobs.connectors.chatwoot.answers import classify, conversation_list, count_of, payload_of
@@ -43,18 +36,11 @@ from jobs.connectors.chatwoot.listing import (
     read_from_the_end,
     read_there_and_back,
 )
-from jobs.connectors.errors import (
-    AnswerTooLong,
-    CircuitOpen,
-    NotInTime,
-    SchemaChanged,
-    VendorDown,
-    VendorError,
-)
+from jobs.connectors.chatwoot.messages import MessageReader
+from jobs.connectors.errors import AnswerTooLong, CircuitOpen, NotInTime, VendorDown, VendorError
 from jobs.connectors.holes import Holes
-from jobs.connectors.http import ATTEMPTS, NotThere, VendorHttp
+from jobs.connectors.http import NotThere, VendorHttp
 from jobs.connectors.readable import read_each
-from jobs.connectors.side_by_side import side_by_side
 from models.infra.clock import utcnow
 from models.infra.logging import get_logger
 
@@ -62,9 +48,6 @@ _OVERLAP = dt.timedelta(minutes=5)
 _UPDATED_WITHIN_AT_MOST = dt.timedelta(days=7)  # the answer is unpaged: beyond this, page through everything
 _CONTACT_SCAN_EVERY = dt.timedelta(hours=6)
 _CONVERSATIONS_A_PAGE = 25
-_MESSAGES_NEWEST = 20
-_MESSAGES_AFTER = 100
-_LARGEST_ID = 2**63 - 1
 
 log = get_logger(__name__)
 
@@ -96,7 +79,7 @@ class ChatwootClient:
             quiet_until=quiet_until,
             classify=classify,
         )
-        self._parallel = parallel
+        self._messages = MessageReader(self._http, self._account_url, parallel)
         self._inbox_names: dict[str, str] | None = None
 
     @property
@@ -119,7 +102,7 @@ class ChatwootClient:
             "inboxes": self._inboxes,
             "conversations": self._conversations,
             "contacts": self._contacts,
-            "messages": self._messages,
+            "messages": self._messages.pages,
         }[stream](window)
 
     def fetch_one(self, stream: str, vendor_id: str) -> Record | None:
@@ -342,51 +325,6 @@ class ChatwootClient:
         )
         return Page("contacts", records, rejected, total=listed.total)
 
-    def _messages(self, window: Window) -> Generator[Page]:
-        park = _park_thread if window.parks else None
-        return side_by_side(window.threads(), self._thread, width=self._parallel, park=park)
-
-    def _thread(self, thread: Thread) -> Iterator[Page]:
-        path = f"/conversations/{thread.vendor_id}/messages"
-        position = thread.max_message_id
-        if position:
-            # The newest 20 again: an edit or a delete of a recent message shows nowhere else.
-            items = self._read(path, {}, tries=1 if thread.failed_before else ATTEMPTS)
-            ids = _message_ids(items)
-            if len(items) < _MESSAGES_NEWEST or min(ids, default=position) <= position:
-                yield self._message_page(thread, items, max([position, *ids]), ended=True)
-                return
-            # Between them and what is here lies a gap: the position stays below it.
-            yield self._message_page(thread, items, position)
-        for _ in page_numbers(f"messages of {path}"):
-            items = self._read(path, {"after": position}, tries=1 if thread.failed_before else ATTEMPTS)
-            ids = _message_ids(items)
-            newest = max(ids, default=position)
-            # Of a few without ids nothing can be said; a whole page of them would come again and again.
-            if newest <= position and (ids or len(items) >= _MESSAGES_AFTER):
-                raise SchemaChanged("messages.id", f"{path}: `after` did not advance")
-            position = newest
-            # The last one that the list showed; newer ones make the conversation one of the next run's.
-            ended = len(items) < _MESSAGES_AFTER or 0 < thread.last_message_id <= position
-            yield self._message_page(thread, items, position, ended=ended)
-            if ended:
-                return
-
-    def _read(self, path: str, params: dict[str, Any], *, tries: int) -> list[dict[str, Any]]:
-        try:
-            return payload_of(self._http.get_json(path, params, tries=tries), "messages")
-        except NotThere:
-            return []  # deleted between the list and this call; the sweep tombstones it
-
-    def _message_page(
-        self, thread: Thread, items: list[dict[str, Any]], position: int, *, ended: bool = False
-    ) -> Page:
-        found, rejected = normalise_all(
-            "messages", items, lambda item: normalize.message(item, account_url=self._account_url), _id
-        )
-        reached = Position(thread.vendor_id, position, thread.version if ended else None)
-        return Page("messages", tuple(chain.from_iterable(found)), rejected, positions=(reached,))
-
     def _inboxes_by_id(self) -> dict[str, str]:
         if self._inbox_names is None:
             items = payload_of(self._http.get_json("/inboxes"), "inboxes")
@@ -401,11 +339,6 @@ def _inbox_name(item: dict[str, Any]) -> tuple[str, str]:
 def _leaving_out(holes: Holes, read: Callable[[int, int], tuple[Items, int]]) -> Read:
     """Return a reader of pages by number that leaves out what cannot be read."""
     return lambda number: holes.take(number, partial(read, number))
-
-
-def _park_thread(thread: Thread, error: VendorError) -> Page:
-    payload = {"conversation_id": thread.vendor_id}
-    return Page("messages", (), parked=(Parked(thread_unit(thread.vendor_id), error, payload),))
 
 
 def _id(item: Any) -> str:
@@ -426,12 +359,6 @@ def _senders(items: Items) -> Iterator[dict[str, Any]]:
 def _strangers(items: Items) -> Iterator[dict[str, Any]]:
     """Yield only those of them whom the list of contacts hides: it brings the others."""
     return (each for each in _senders(items) if normalize.is_hidden_from_list(each["sender"]))
-
-
-def _message_ids(items: list[Any]) -> list[int]:
-    # What has no readable id is set aside as a record; here it only must not stop the others.
-    shown = (str(item.get("id")) for item in items if isinstance(item, dict))
-    return [int(each) for each in shown if each.isdecimal() and int(each) <= _LARGEST_ID]
 
 
 def _reaches(field: str, moment: dt.datetime) -> Callable[[Items], bool]:
