@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from deploy.bench_sync import Case
 from deploy.generated_chatwoot import Account, running
-from jobs.connectors.base import Page, Thread
+from jobs.connectors.base import Page, Thread, Window
 from jobs.connectors.chatwoot.client import ChatwootClient
 from jobs.sync import Progress, SyncResult, sync_connection
 from models.infra.clock import utcnow
@@ -68,7 +68,7 @@ def account() -> Iterator[ChatwootClient]:
 
 def pages(client: ChatwootClient, thread: Thread) -> list[Page]:
     """The pages of a thread whose messages have the ids 1 to 250, one by one."""
-    return list(client._thread(thread))
+    return list(client.pages("messages", Window({}, utcnow(), threads=lambda: [thread])))
 
 
 def test_the_position_stays_below_a_gap_until_it_is_filled(redis: object, account: ChatwootClient) -> None:
